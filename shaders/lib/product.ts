@@ -1,0 +1,83 @@
+import type { Sizes } from "../../src/kernel";
+
+/** WGSL for each k below n. */
+export const list = (n: number, text: (k: number) => string, separator = "\n"): string =>
+  Array.from({ length: n }, (_, k) => text(k)).join(separator);
+
+/** Loads an element as f32, or zero without touching memory where `inside` does not hold. */
+export const load = (vec: boolean, tensor: string, index: string, inside?: string): string => {
+  const type = vec ? "vec4f" : "f32";
+  return inside === undefined
+    ? `${type}(${tensor}[${index}])`
+    : `select(${type}(), ${type}(${tensor}[select(0u, ${index}, ${inside})]), ${inside})`;
+};
+
+/**
+ * One of the two factors of a product, as WGSL. Its lines are the rows of the left factor or the columns of the right
+ * one. Names that it declares for a line end in `k`.
+ */
+export interface Factor {
+  /** What lies side by side in memory, and is loaded four at a time where the product is in vec4. */
+  readonly contiguous: "steps" | "lines";
+  /** Declares what is known of a line; `at` counts lines (fours of lines where those are loaded) and may be past the last. */
+  readonly line: (k: number, at: string) => string;
+  /** Declares what is known of a line within one turn of the product's outer loops. */
+  readonly turn?: (k: number) => string;
+  /** The value at a step (a four of steps where those are loaded), zero where `live` does not hold. */
+  readonly load: (k: number, step: string, live?: string) => string;
+  /** Where steps are expensive to take apart: variables that follow the steps which one invocation visits in order. */
+  readonly position?: {
+    readonly start: (step: string) => string;
+    readonly advance: (by: number) => string;
+  };
+}
+
+/**
+ * A product of matrices as the tile kernels see it: y[row, column] = Σ a[row, step] · b[step, column]. What a row, a
+ * column or a step is (a position, a channel, a tap of a window) only these WGSL texts know, so that every convolution
+ * and every matrix product runs through the same tiles.
+ */
+export interface Product {
+  /** WGSL functions that the rest calls. */
+  readonly functions?: string;
+  /** Statements before everything else; `group.z` tells which of several independent products this is. */
+  readonly setup: string;
+  readonly rows: string;
+  readonly columns: string;
+  readonly a: Factor;
+  readonly b: Factor;
+  /** The steps of the inner loop; counted in fours where `a` is loaded so. */
+  readonly from: string;
+  readonly to: string;
+  /** Loops around the loop over the steps. */
+  readonly loops?: (inner: string) => string;
+  /** Stores a value; `column` counts fours of columns where the product is in vec4. */
+  readonly store: (row: string, column: string, value: string) => string;
+}
+
+/** An op that is a product: what the tile kernels of both families are made from. */
+export interface Problem<Names extends string> {
+  readonly product: (vec: boolean) => Product;
+  /** Columns, rows and independent products: the three axes of the grid, before tiling. */
+  readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
+  /** Every tensor of the op: all or none are bound as vec4. */
+  readonly tensors: readonly string[];
+  /** Why its tensors cannot be bound as vec4. */
+  readonly notInFours: (sizes: Sizes<Names>) => string | undefined;
+}
+
+/** Stores the four values of a fragment of a row, those that are within the columns. */
+export const storeFour = (
+  { store }: Product,
+  vec: boolean,
+  row: string,
+  four: string,
+  value: string,
+): string =>
+  vec
+    ? `if (${four} < columns / 4u) { ${store(row, four, value)} }`
+    : list(
+        4,
+        (c) =>
+          `if (${four} * 4u + ${c}u < columns) { ${store(row, `${four} * 4u + ${c}u`, `${value}.${"xyzw"[c]}`)} }`,
+      );

@@ -1,0 +1,76 @@
+import { cover, type Kernel, kernel } from "../src/kernel";
+import { type Factor, load, type Problem } from "./lib/product";
+import { subgroupKernels } from "./lib/subgroup-tile";
+import { tiledKernels } from "./lib/workgroup-tile";
+import { wgsl } from "./wgsl";
+
+/** One output a thread, one plain loop over `k`; `a` and `b` are the indices of the two factors. */
+const direct = (a: string, b: string): Kernel =>
+  kernel<"M N K">({
+    name: "direct",
+    workgroup: [64, 1, 1],
+    groups: ({ M, N }) => [cover(M * N, 64), 1, 1],
+    body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let i = global.x;
+  if (i >= M * N) { return; }
+  let m = i / N;
+  let n = i % N;
+  var sum = 0.0;
+  for (var k = 0u; k < K; k++) { sum += f32(a[${a}]) * f32(b[${b}]); }
+  store_y(i, n, sum);
+}`,
+  });
+
+type Axis = "M" | "N" | "K";
+
+/** A factor whose lines are rows of its matrix: `tensor[line, step]`. */
+const byRows = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
+  contiguous: "steps",
+  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} - 1u) * (K / ${vec ? 4 : 1}u);`,
+  load: (k, step, live) => load(vec, tensor, `${tensor}Line${k} + ${step}`, live),
+});
+
+/** A factor whose lines are columns of its matrix: `tensor[step, line]`. */
+const byColumns = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
+  contiguous: "lines",
+  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${vec ? 4 : 1}u - 1u);`,
+  load: (k, step, live) =>
+    load(vec, tensor, `${step} * (${lines} / ${vec ? 4 : 1}u) + ${tensor}Line${k}`, live),
+});
+
+const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
+  product: (vec) => ({
+    setup: "",
+    rows: "M",
+    columns: "N",
+    a: left(vec, "a", "M"),
+    b: right(vec, "b", "N"),
+    from: "0u",
+    to: vec && left === byRows ? "K / 4u" : "K",
+    store: (row, column, value) =>
+      `store_y(${row} * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
+  }),
+  extent: ({ M, N }) => [N, M, 1],
+  tensors: ["a", "b", "y"],
+  notInFours: (sizes) => {
+    const odd = last.find((axis) => sizes[axis] % 4 !== 0);
+    return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
+  },
+});
+
+const kernels = (p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
+  ...subgroupKernels(p, 1),
+  ...tiledKernels(p),
+  plain,
+];
+
+export const matmulKernels = kernels(
+  problem(byRows, byColumns, ["K", "N"]),
+  direct("m * K + k", "k * N + n"),
+);
+export const matmulNTKernels = kernels(problem(byRows, byRows, ["K", "N"]), direct("m * K + k", "n * K + k"));
+export const matmulTNKernels = kernels(
+  problem(byColumns, byColumns, ["M", "N"]),
+  direct("k * M + m", "k * N + n"),
+);

@@ -1,0 +1,1 @@
+export { wgsl } from "wgsl-preprocessor/wgsl-preprocessor.js";

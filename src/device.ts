@@ -1,0 +1,419 @@
+import {
+  DeviceLostError,
+  formatBytes,
+  GpuError,
+  KernelError,
+  NoAdapterError,
+  OutOfMemoryError,
+} from "./errors";
+import type { AdapterClass } from "./kernel";
+
+/** What is known of an adapter before a device is opened on it. */
+export interface AdapterDescription {
+  /** The name by which `openDevice` chooses it. */
+  readonly name: string;
+  readonly backend: string;
+  readonly vendor: string;
+  readonly architecture: string;
+  readonly description: string;
+  readonly adapterClass: AdapterClass;
+  /** Invocations of a subgroup, where there is but one size. */
+  readonly subgroupSize: number | undefined;
+  readonly features: readonly string[];
+  readonly limits: Readonly<Record<string, number>>;
+}
+
+export interface DeviceOptions {
+  /** Part of an adapter's name, or its index in `listAdapters()`; the system's choice if not given. */
+  readonly adapter?: string | number | undefined;
+  /** A device that the caller owns and keeps: `close` will not destroy it. */
+  readonly gpuDevice?: GPUDevice | undefined;
+  /** `adapter` asks for all the adapter has, `default` for what WebGPU guarantees everywhere. */
+  readonly limits?: "adapter" | "default" | undefined;
+  /** Dawn's toggles in Node: names to enable, `-name` to disable. Ignored in a browser. */
+  readonly toggles?: readonly string[] | undefined;
+}
+
+const usefulFeatures = ["shader-f16", "timestamp-query", "subgroups"];
+// Timestamps in microseconds are too coarse for a dispatch; f16 is hidden on NVIDIA without its toggle.
+const defaultToggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "-timestamp_quantization"];
+
+/**
+ * Dawn's instances by their options. One that is collected takes along what it still has scheduled on Node's loop, which
+ * then runs on freed memory and crashes or hangs; kept, it costs little and does not keep Node from exiting.
+ */
+const instances = new Map<string, GPU>();
+
+/** WebGPU's entry in this process: a browser's own, else Dawn through the package `webgpu`. */
+async function openGpu(toggles: readonly string[], adapter?: string): Promise<GPU> {
+  const isNode = typeof process !== "undefined" && process.versions?.node !== undefined;
+  if (!isNode) {
+    const scope = globalThis as { readonly navigator?: { readonly gpu?: GPU } };
+    const gpu = scope.navigator?.gpu;
+    if (gpu === undefined) {
+      throw new NoAdapterError(
+        "this browser has no WebGPU; use a current Chrome, Edge, Safari or Firefox over https",
+      );
+    }
+    return gpu;
+  }
+  // The name is kept from bundlers: a browser bundle must not contain Dawn.
+  const dawn = "webgpu";
+  const { create, globals } = (await import(/* @vite-ignore */ dawn)) as {
+    create(options: string[]): GPU;
+    globals: object;
+  };
+  if (!("GPUBufferUsage" in globalThis)) Object.assign(globalThis, globals);
+  const all = [...defaultToggles, ...toggles];
+  const enabled = all.filter((t) => !t.startsWith("-"));
+  const disabled = all.filter((t) => t.startsWith("-")).map((t) => t.slice(1));
+  const options = [
+    `enable-dawn-features=${enabled.join(",")}`,
+    `disable-dawn-features=${disabled.join(",")}`,
+    ...(adapter === undefined ? [] : [`adapter=${adapter}`]),
+  ];
+  const key = options.join(" ");
+  const instance = instances.get(key) ?? create(options);
+  instances.set(key, instance);
+  return instance;
+}
+
+const softwareNames = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
+
+const fixedSubgroupSize = ({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number | undefined =>
+  subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
+
+function describe(name: string, backend: string, adapter: GPUAdapter): AdapterDescription {
+  const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
+  const limits: Record<string, number> = {};
+  for (const key in adapter.limits) {
+    const value: unknown = Reflect.get(adapter.limits, key);
+    if (typeof value === "number") limits[key] = value;
+  }
+  return {
+    name: name === "" ? description || `${vendor} ${architecture}`.trim() : name,
+    backend,
+    vendor,
+    architecture,
+    description,
+    adapterClass:
+      isFallbackAdapter || softwareNames.test(`${name} ${architecture} ${description}`) ? "software" : "gpu",
+    subgroupSize: fixedSubgroupSize(adapter.info),
+    features: [...adapter.features].sort(),
+    limits,
+  };
+}
+
+/** Names of the adapters that Dawn sees; in a browser there is one without a name. */
+async function adapterNames(): Promise<{ name: string; backend: string }[]> {
+  if (typeof process === "undefined") return [{ name: "", backend: "" }];
+  try {
+    // Dawn tells the names only in the error about one that does not exist.
+    const gpu = await openGpu([], "\u0001none");
+    await gpu.requestAdapter();
+  } catch (error) {
+    const text = error instanceof Error ? error.message : String(error);
+    return [...text.matchAll(/backend: '([^']*)', name: '([^']*)'/g)].map(([, backend = "", name = ""]) => ({
+      name,
+      backend,
+    }));
+  }
+  return [];
+}
+
+/** Every adapter of this machine. */
+export async function listAdapters(): Promise<AdapterDescription[]> {
+  const found: AdapterDescription[] = [];
+  for (const { name, backend } of await adapterNames()) {
+    const gpu = await openGpu([], name === "" ? undefined : name);
+    const adapter = await gpu.requestAdapter();
+    if (adapter !== null) found.push(describe(name, backend, adapter));
+  }
+  return found;
+}
+
+const noAdapter =
+  "no WebGPU adapter found; install a Vulkan driver (on Debian or Ubuntu the package mesa-vulkan-drivers has a software one)";
+
+async function findAdapter(wanted: string | number): Promise<{ name: string; backend: string }> {
+  const names = await adapterNames();
+  const found =
+    typeof wanted === "number" || /^\d+$/.test(wanted)
+      ? names[Number(wanted)]
+      : names.find(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
+  if (found !== undefined) return found;
+  const list = names.map(({ name }, k) => `${k}: ${name}`).join("; ");
+  throw new NoAdapterError(
+    names.length === 0 ? noAdapter : `no adapter matches "${wanted}"; there are ${list}`,
+  );
+}
+
+/**
+ * Opens a device with all the limits of its adapter and those features that the engine uses.
+ *
+ * @example
+ * const device = await openDevice();
+ * try { … } finally { device.close(); }
+ * @throws NoAdapterError when there is no adapter, or none of that name or index
+ */
+export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
+  const { gpuDevice } = options;
+  if (gpuDevice !== undefined) {
+    const info = gpuDevice.adapterInfo;
+    const name = info?.description || info?.device || "the caller's device";
+    return new Device(gpuDevice, false, {
+      name,
+      backend: "",
+      vendor: info?.vendor ?? "",
+      architecture: info?.architecture ?? "",
+      description: info?.description ?? "",
+      adapterClass: softwareNames.test(`${name} ${info?.architecture ?? ""}`) ? "software" : "gpu",
+      subgroupSize: info === undefined ? undefined : fixedSubgroupSize(info),
+      features: [...gpuDevice.features].sort(),
+      limits: {},
+    });
+  }
+  const wanted = options.adapter;
+  const chosen = wanted === undefined ? { name: "", backend: "" } : await findAdapter(wanted);
+  const gpu = await openGpu(options.toggles ?? [], chosen.name === "" ? undefined : chosen.name);
+  const adapter = await gpu.requestAdapter({ powerPreference: "high-performance" });
+  if (adapter === null) {
+    throw new NoAdapterError(
+      chosen.name === ""
+        ? noAdapter
+        : `adapter ${chosen.name} gave no device; is its driver in use or broken?`,
+    );
+  }
+  const description = describe(chosen.name, chosen.backend, adapter);
+  const requiredLimits = options.limits === "default" ? {} : description.limits;
+  const device = await adapter.requestDevice({
+    requiredFeatures: usefulFeatures.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
+    requiredLimits: requiredLimits as Record<string, number>,
+  });
+  return new Device(device, true, description);
+}
+
+/** A compute pipeline with the layout of its bind groups. */
+export interface Pipeline {
+  readonly pipeline: GPUComputePipeline;
+  readonly layout: GPUBindGroupLayout;
+}
+
+/** What a pipeline is made from; its identity is `source`. */
+export interface PipelineRequest {
+  readonly label: string;
+  readonly source: string;
+  readonly access: readonly ("read" | "read_write")[];
+  readonly hasParams: boolean;
+}
+
+/** An open device: its memory is counted, its pipelines are cached by source text, its failures are typed. */
+export class Device {
+  readonly adapterClass: AdapterClass;
+  readonly features: ReadonlySet<string>;
+  readonly subgroupSize: number | undefined;
+  readonly limits: GPUSupportedLimits;
+  liveBytes = 0;
+  peakBytes = 0;
+  #fault: GpuError | undefined;
+  #closed = false;
+  readonly #pipelines = new Map<string, Promise<Pipeline>>();
+  readonly #layouts = new Map<string, GPUBindGroupLayout>();
+  readonly #buffers = new Set<GPUBuffer>();
+  readonly #onClose = new Set<() => void>();
+
+  constructor(
+    readonly gpu: GPUDevice,
+    private readonly owned: boolean,
+    readonly adapter: AdapterDescription,
+  ) {
+    this.adapterClass = adapter.adapterClass;
+    this.subgroupSize = adapter.subgroupSize;
+    this.features = new Set(gpu.features);
+    this.limits = gpu.limits;
+    gpu.lost.then(({ reason, message }) => {
+      if (!this.#closed)
+        this.#fault = new DeviceLostError(
+          `the device was lost (${reason}): ${oneLine(message)}; open a new one`,
+        );
+    });
+    if (owned) {
+      gpu.onuncapturederror = (event) => {
+        event.preventDefault?.();
+        this.#fault ??= toError(event.error, "a command");
+      };
+    }
+  }
+
+  /** The number of distinct pipelines made so far. */
+  get pipelineCount(): number {
+    return this.#pipelines.size;
+  }
+
+  /** @throws the failure that made the device unusable, if any */
+  check(): void {
+    if (this.#closed) throw new GpuError("the device is closed");
+    if (this.#fault !== undefined) {
+      const fault = this.#fault;
+      // Out of memory and a refused command leave the device usable; a loss does not.
+      if (!(fault instanceof DeviceLostError)) this.#fault = undefined;
+      throw fault;
+    }
+  }
+
+  /** Creates a buffer of zeros. @throws OutOfMemoryError with requested, live and peak bytes */
+  async createBuffers(
+    requests: readonly {
+      readonly label: string;
+      readonly size: number;
+      readonly usage: GPUBufferUsageFlags;
+    }[],
+  ) {
+    this.check();
+    this.gpu.pushErrorScope("out-of-memory");
+    this.gpu.pushErrorScope("validation");
+    const buffers: GPUBuffer[] = [];
+    let requested = 0;
+    for (const { label, size, usage } of requests) {
+      const padded = Math.max(16, Math.ceil(size / 16) * 16);
+      requested += padded;
+      buffers.push(this.gpu.createBuffer({ label, size: padded, usage }));
+    }
+    const invalid = await this.gpu.popErrorScope();
+    const exhausted = await this.gpu.popErrorScope();
+    if (invalid !== null || exhausted !== null) {
+      for (const buffer of buffers) buffer.destroy();
+      this.check();
+      throw new OutOfMemoryError(
+        `out of GPU memory: ${formatBytes(requested)} requested for ${requests[0]?.label ?? "a buffer"}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${oneLine((exhausted ?? invalid)?.message ?? "")})`,
+        requested,
+        this.liveBytes,
+        this.peakBytes,
+      );
+    }
+    for (const buffer of buffers) {
+      this.#buffers.add(buffer);
+      this.liveBytes += buffer.size;
+    }
+    this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
+    return buffers;
+  }
+
+  destroyBuffers(buffers: Iterable<GPUBuffer>): void {
+    for (const buffer of buffers) {
+      if (!this.#buffers.delete(buffer)) continue;
+      this.liveBytes -= buffer.size;
+      buffer.destroy();
+    }
+  }
+
+  /** The pipeline of a shader, made once a source text. @throws KernelError with the compiler's message */
+  pipeline(request: PipelineRequest): Promise<Pipeline> {
+    let made = this.#pipelines.get(request.source);
+    if (made === undefined) {
+      made = this.#createPipeline(request);
+      this.#pipelines.set(request.source, made);
+    }
+    return made;
+  }
+
+  async #createPipeline({ label, source, access, hasParams }: PipelineRequest): Promise<Pipeline> {
+    const layout = this.#layout(access, hasParams);
+    const module = this.gpu.createShaderModule({ label, code: source });
+    try {
+      const pipeline = await this.gpu.createComputePipelineAsync({
+        label,
+        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+        compute: { module, entryPoint: "main" },
+      });
+      return { pipeline, layout };
+    } catch (error) {
+      this.check();
+      const { messages } = await module.getCompilationInfo();
+      const first = messages.find(({ type }) => type === "error");
+      const line = first === undefined ? undefined : source.split("\n")[first.lineNum - 1]?.trim();
+      const reason =
+        first === undefined
+          ? oneLine(error instanceof Error ? error.message : String(error))
+          : `${oneLine(first.message)} at "${line}"`;
+      throw new KernelError(`kernel ${label} does not compile: ${reason}`);
+    }
+  }
+
+  #layout(access: readonly ("read" | "read_write")[], hasParams: boolean): GPUBindGroupLayout {
+    const key = `${access.join()}${hasParams}`;
+    const known = this.#layouts.get(key);
+    if (known !== undefined) return known;
+    const types: GPUBufferBindingType[] = access.map((a) => (a === "read" ? "read-only-storage" : "storage"));
+    if (hasParams) types.push("uniform");
+    const made = this.gpu.createBindGroupLayout({
+      entries: types.map((type, binding) => ({ binding, visibility: 4, buffer: { type } })),
+    });
+    this.#layouts.set(key, made);
+    return made;
+  }
+
+  /** Runs commands that validation may refuse and gives the refusal the name of what was attempted. */
+  async guarded<T>(what: string, work: () => T): Promise<T> {
+    this.gpu.pushErrorScope("validation");
+    const result = work();
+    const error = await this.gpu.popErrorScope();
+    if (error !== null) {
+      this.check();
+      throw toError(error, what);
+    }
+    return result;
+  }
+
+  /** Turns a rejected wait for the GPU into the failure behind it: after a loss the loss itself. */
+  async settle<T>(work: Promise<T>): Promise<T> {
+    try {
+      return await work;
+    } catch (error) {
+      // The loss is reported in a microtask of its own, after the waits that it breaks.
+      await new Promise((resolve) => setTimeout(resolve, 0));
+      this.check();
+      throw new GpuError(oneLine(error instanceof Error ? error.message : String(error)));
+    }
+  }
+
+  /** Resolves when all submitted work is done. @throws DeviceLostError */
+  async finish(): Promise<void> {
+    this.check();
+    await this.settle(this.gpu.queue.onSubmittedWorkDone());
+    this.check();
+  }
+
+  /** Registers what must be dropped when the device closes; returns the undo. */
+  onClose(action: () => void): () => void {
+    this.#onClose.add(action);
+    return () => this.#onClose.delete(action);
+  }
+
+  /** Frees every buffer and, unless the caller owns it, the device. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    for (const action of this.#onClose) action();
+    this.#closed = true;
+    this.destroyBuffers([...this.#buffers]);
+    this.#pipelines.clear();
+    if (this.owned) this.gpu.destroy();
+  }
+
+  get closed(): boolean {
+    return this.#closed;
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();
+
+function toError(error: GPUError, what: string): GpuError {
+  const text = oneLine(error.message);
+  return /out of memory|allocation/i.test(text)
+    ? new GpuError(`${what}: out of memory: ${text}`)
+    : new KernelError(`${what} was refused: ${text}`);
+}

@@ -1,0 +1,417 @@
+import type { Device } from "./device";
+import { GpuError } from "./errors";
+import { ownerOf } from "./passes/step";
+import {
+  allocated,
+  type GraphSpec,
+  type Plan,
+  type PlanLimits,
+  type PlanOptions,
+  parameterBlocks,
+  planGraph,
+  planLimits,
+  readBackBuffers,
+} from "./plan";
+import { type Place, readPlace, State } from "./state";
+import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
+
+/** A typed array, or a buffer of the same device that holds the values already. */
+export type InputData = Float32Array | Uint32Array | GPUBuffer;
+export type OutputData = Float32Array | Uint32Array;
+
+export interface GraphOptions extends PlanOptions {
+  readonly device: Device;
+  /** Variables to share with other graphs; a new state if not given. */
+  readonly state?: State | undefined;
+  /** Seed for the initial values of a new state. */
+  readonly seed?: number | undefined;
+  /** Limits to plan for when they are to be lower than the device's own. */
+  readonly limits?: Partial<PlanLimits> | undefined;
+}
+
+interface Command {
+  readonly label: string;
+  readonly pipeline: GPUComputePipeline;
+  readonly bindGroup: GPUBindGroup;
+  readonly groups: readonly [number, number, number];
+  /** Index of the step in the plan. */
+  readonly step: number;
+}
+
+const storage = 0x80 | 0x4 | 0x8; // STORAGE | COPY_SRC | COPY_DST
+
+/** Compiles a graph for a device: makes its pipelines in parallel, allocates its memory and binds everything once. */
+export async function compileGraph(spec: GraphSpec, options: GraphOptions): Promise<Executable> {
+  const { device } = options;
+  device.check();
+  const limits = { ...planLimits(device.limits), ...options.limits };
+  const { adapterClass, features, subgroupSize } = device;
+  const target = { adapterClass, features, subgroupSize, limits };
+  const state =
+    options.state ?? new State(device, { seed: options.seed ?? 0, maxBufferSize: limits.maxBufferSize });
+  const plan = planGraph(spec, target, limits, {
+    ...options,
+    variablePlaces: ({ name }) => state.segments(name),
+  });
+  return Executable.create(plan, device, state, options.state === undefined);
+}
+
+/** A compiled graph on a device. It owns its buffers until `close`; its state may be shared. */
+export class Executable {
+  #closed = false;
+  readonly #staging: GPUBuffer[] = [];
+  readonly #undoOnClose: () => void;
+
+  private constructor(
+    readonly plan: Plan,
+    readonly device: Device,
+    readonly state: State,
+    private readonly ownsState: boolean,
+    private readonly commands: readonly Command[],
+    private readonly places: ReadonlyMap<number, readonly Place[]>,
+    private readonly buffers: readonly GPUBuffer[],
+  ) {
+    this.#undoOnClose = device.onClose(() => {
+      this.#closed = true;
+    });
+  }
+
+  static async create(plan: Plan, device: Device, state: State, ownsState: boolean): Promise<Executable> {
+    const made = plan.steps.map(({ program }) =>
+      device.pipeline({
+        label: program.label,
+        source: program.source,
+        access: program.bindings.map(({ access }) => access),
+        hasParams: program.params.length > 0,
+      }),
+    );
+    const pipelines = await Promise.all(made);
+    await state.ensure(plan.variables);
+
+    const blocks = parameterBlocks(plan.steps);
+    const sources = [...plan.inputs, ...plan.constants];
+    const outputBytes = Object.values(plan.spec.outputs).reduce((sum, t) => sum + alignedBytes(t), 0);
+    const buffers = await device.createBuffers([
+      ...plan.memory.buffers.map((size) => ({ label: "activations", size, usage: storage })),
+      ...sources.map((n) => ({
+        label: n.kind === "input" ? n.name : "constant",
+        size: bytesOf(n.outputs.y) + (n.kind === "input" ? plan.guard : 0),
+        usage: storage,
+      })),
+      ...(blocks.bytes > 0 ? [{ label: "parameter blocks", size: blocks.bytes, usage: 0x40 | 0x8 }] : []),
+      ...Array.from({ length: readBackBuffers }, () => ({
+        label: "read-back",
+        size: outputBytes,
+        usage: 0x1 | 0x8,
+      })),
+    ]);
+    const planned = plan.memory.buffers.length;
+    const { queue } = device.gpu;
+    for (const [k, node] of sources.entries()) {
+      const buffer = buffers[planned + k];
+      if (node.kind === "constant" && buffer !== undefined)
+        queue.writeBuffer(buffer, 0, node.data.buffer, node.data.byteOffset, node.data.byteLength);
+    }
+    const paramsBuffer = buffers[planned + sources.length];
+    if (blocks.bytes > 0 && paramsBuffer !== undefined) {
+      for (const { offset, data } of blocks.blocks) queue.writeBuffer(paramsBuffer, offset, data);
+    }
+
+    const places = new Map<number, readonly Place[]>();
+    for (const [id, segments] of plan.memory.placement) {
+      places.set(
+        id,
+        segments.map(({ buffer, offset, bytes }) => ({
+          buffer: buffers[buffer] as GPUBuffer,
+          offset,
+          bytes,
+        })),
+      );
+    }
+    for (const [k, node] of sources.entries()) {
+      const t = node.outputs.y;
+      places.set(t.id, [{ buffer: buffers[planned + k] as GPUBuffer, offset: 0, bytes: bytesOf(t) }]);
+    }
+    for (const node of plan.variables) places.set(node.outputs.y.id, state.places(node.name));
+
+    const commands = await device.guarded("binding a graph", () =>
+      plan.steps.flatMap(({ program, dispatches }, step) => {
+        const made_ = pipelines[step];
+        if (made_ === undefined) throw new Error("a step has no pipeline");
+        return dispatches.map(({ slices, groups }, d): Command => {
+          const entries: GPUBindGroupEntry[] = program.bindings.map(({ tensor }, binding) => {
+            const slice = slices[binding];
+            const place = places.get(ownerOf(tensor).id)?.[slice?.segment ?? 0];
+            if (place === undefined || slice === undefined)
+              throw new Error(`${program.label}: a binding has no place`);
+            const { kind } = ownerOf(tensor).node;
+            const guard = kind === "op" || kind === "input" ? plan.guard : 0;
+            const size = Math.ceil((slice.bytes + guard) / 4) * 4;
+            return { binding, resource: { buffer: place.buffer, offset: place.offset + slice.offset, size } };
+          });
+          const block = blocks.offsets[step]?.[d];
+          if (block !== undefined && paramsBuffer !== undefined) {
+            entries.push({
+              binding: entries.length,
+              resource: { buffer: paramsBuffer, offset: block.offset, size: block.bytes },
+            });
+          }
+          return {
+            label: program.label,
+            pipeline: made_.pipeline,
+            bindGroup: device.gpu.createBindGroup({ label: program.label, layout: made_.layout, entries }),
+            groups,
+            step,
+          };
+        });
+      }),
+    );
+    const graph = new Executable(plan, device, state, ownsState, commands, places, buffers);
+    graph.#staging.push(...buffers.slice(buffers.length - readBackBuffers));
+    return graph;
+  }
+
+  /** Number of dispatches a run. */
+  get dispatchCount(): number {
+    return this.commands.length;
+  }
+
+  /**
+   * Runs the graph once. The work is submitted before this returns; the promise resolves when the outputs asked for
+   * have been read back, so that the next run can be submitted meanwhile.
+   *
+   * @param inputs by name, all of them; shapes are checked by the number of values
+   * @param read names of the outputs to read back, all of them if not given
+   * @throws DeviceLostError, and GpuError when the graph is closed
+   */
+  async run(
+    inputs: Readonly<Record<string, InputData>> = {},
+    read: readonly string[] = Object.keys(this.plan.spec.outputs),
+  ) {
+    this.#check();
+    const encoder = this.device.gpu.createCommandEncoder();
+    this.#writeInputs(inputs, encoder);
+    const pass = encoder.beginComputePass();
+    this.#encode(pass, this.commands);
+    pass.end();
+    return this.#finish(encoder, read);
+  }
+
+  /**
+   * Runs the graph once with a timestamp around every dispatch.
+   *
+   * @returns nanoseconds by step of the plan
+   * @throws GpuError when the adapter has no timestamp queries
+   */
+  async profile(inputs: Readonly<Record<string, InputData>> = {}): Promise<number[]> {
+    this.#check();
+    const { gpu, features } = this.device;
+    if (!features.has("timestamp-query"))
+      throw new GpuError("the adapter has no timestamp queries; time whole steps instead");
+    const perSet = 2048;
+    const times = this.plan.steps.map(() => 0);
+    for (let from = 0; from < this.commands.length; from += perSet) {
+      const part = this.commands.slice(from, from + perSet);
+      const bytes = 16 * part.length;
+      const querySet = gpu.createQuerySet({ type: "timestamp", count: 2 * part.length });
+      const [resolved, staging] = await this.device.createBuffers([
+        { label: "timestamps", size: bytes, usage: 0x200 | 0x4 },
+        { label: "timestamps", size: bytes, usage: 0x1 | 0x8 },
+      ]);
+      if (resolved === undefined || staging === undefined) throw new GpuError("no timestamp buffers");
+      const encoder = gpu.createCommandEncoder();
+      if (from === 0) this.#writeInputs(inputs, encoder);
+      for (const [k, command] of part.entries()) {
+        const pass = encoder.beginComputePass({
+          timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * k, endOfPassWriteIndex: 2 * k + 1 },
+        });
+        this.#encode(pass, [command]);
+        pass.end();
+      }
+      encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 0);
+      encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
+      gpu.queue.submit([encoder.finish()]);
+      await this.device.settle(staging.mapAsync(1));
+      const stamps = new BigUint64Array(staging.getMappedRange(0, bytes).slice(0));
+      for (const [k, { step }] of part.entries()) {
+        times[step] =
+          (times[step] ?? 0) + Math.max(0, Number((stamps[2 * k + 1] ?? 0n) - (stamps[2 * k] ?? 0n)));
+      }
+      this.device.destroyBuffers([resolved, staging]);
+      querySet.destroy();
+    }
+    return times;
+  }
+
+  #encode(pass: GPUComputePassEncoder, commands: readonly Command[]): void {
+    let current: GPUComputePipeline | undefined;
+    for (const { pipeline, bindGroup, groups } of commands) {
+      if (pipeline !== current) pass.setPipeline(pipeline);
+      current = pipeline;
+      pass.setBindGroup(0, bindGroup);
+      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
+    }
+  }
+
+  #writeInputs(inputs: Readonly<Record<string, InputData>>, encoder: GPUCommandEncoder): void {
+    for (const node of this.plan.inputs) {
+      const data = inputs[node.name];
+      const [place] = this.places.get(node.outputs.y.id) ?? [];
+      if (data === undefined || place === undefined) {
+        throw new GpuError(
+          `input ${node.name} is missing; the graph reads ${this.plan.inputs.map(({ name }) => name).join(", ")}`,
+        );
+      }
+      writeInput(this.device, node, data, place, encoder);
+    }
+  }
+
+  async #finish(encoder: GPUCommandEncoder, read: readonly string[]): Promise<Record<string, OutputData>> {
+    const wanted = read.map((name) => {
+      const tensor = this.plan.spec.outputs[name];
+      if (tensor === undefined)
+        throw new GpuError(
+          `there is no output ${name}; the graph has ${Object.keys(this.plan.spec.outputs).join(", ")}`,
+        );
+      return { name, tensor };
+    });
+    const { gpu } = this.device;
+    if (wanted.length === 0) {
+      gpu.queue.submit([encoder.finish()]);
+      return {};
+    }
+    const bytes = wanted.reduce((sum, { tensor }) => sum + alignedBytes(tensor), 0);
+    // More runs in flight than there are buffers: the extra one is made for this run and freed after it.
+    const spare = this.#staging.pop();
+    const staging =
+      spare ?? gpu.createBuffer({ label: "read-back", size: allocated(bytes), usage: 0x1 | 0x8 });
+    let at = 0;
+    for (const { tensor } of wanted) {
+      let to = at;
+      for (const place of this.places.get(ownerOf(tensor).id) ?? []) {
+        const size = Math.min(Math.ceil(place.bytes / 4) * 4, alignedBytes(tensor) - (to - at));
+        encoder.copyBufferToBuffer(place.buffer, place.offset, staging, to, size);
+        to += size;
+      }
+      at += alignedBytes(tensor);
+    }
+    gpu.queue.submit([encoder.finish()]);
+    try {
+      await this.device.settle(staging.mapAsync(1, 0, bytes));
+      this.device.check();
+      const range = staging.getMappedRange(0, bytes);
+      const results: Record<string, OutputData> = {};
+      let from = 0;
+      for (const { name, tensor } of wanted) {
+        const copy = range.slice(from, from + bytesOf(tensor));
+        results[name] =
+          tensor.dtype === "u32"
+            ? new Uint32Array(copy)
+            : tensor.dtype === "f16"
+              ? fromHalf(copy)
+              : new Float32Array(copy);
+        from += alignedBytes(tensor);
+      }
+      staging.unmap();
+      return results;
+    } finally {
+      if (spare === undefined) staging.destroy();
+      else this.#staging.push(spare);
+    }
+  }
+
+  /** The buffer that holds an output after a run, for work that stays on the GPU. */
+  output(name: string): Place {
+    const tensor = this.plan.spec.outputs[name];
+    const [place] = tensor === undefined ? [] : (this.places.get(ownerOf(tensor).id) ?? []);
+    if (place === undefined) throw new GpuError(`there is no output ${name}`);
+    return place;
+  }
+
+  /** Fills all memory that the graph plans, and its inputs, with a pattern: what a run does not write stays visible. */
+  poison(pattern: number): void {
+    for (const buffer of this.#exposed()) {
+      this.device.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(pattern));
+    }
+  }
+
+  /** Bytes outside every tensor that no longer hold the pattern of `poison`, as a line each. */
+  async trespasses(pattern: number): Promise<string[]> {
+    const found: string[] = [];
+    const tensors = new Map(this.plan.inputs.map(({ outputs }) => [outputs.y.id, outputs.y]));
+    for (const { program } of this.plan.steps)
+      for (const b of program.bindings) tensors.set(ownerOf(b.tensor).id, ownerOf(b.tensor));
+    for (const buffer of this.#exposed()) {
+      const words = new Uint32Array(await readPlace(this.device, { buffer, offset: 0, bytes: buffer.size }));
+      for (const [id, tensor] of tensors) {
+        for (const place of this.places.get(id) ?? []) {
+          if (place.buffer !== buffer) continue;
+          const end = place.offset + Math.min(place.bytes, bytesOf(tensor));
+          words.fill(pattern, place.offset / 4, Math.ceil(end / 4));
+        }
+      }
+      const at = words.findIndex((word) => word !== pattern);
+      if (at >= 0) found.push(`byte ${4 * at} of buffer ${buffer.label} was overwritten`);
+    }
+    return found;
+  }
+
+  #exposed(): readonly GPUBuffer[] {
+    return this.buffers.slice(0, this.plan.memory.buffers.length + this.plan.inputs.length);
+  }
+
+  #check(): void {
+    if (this.#closed) throw new GpuError("the graph is closed");
+    this.device.check();
+  }
+
+  /** Frees the graph's buffers, and its state when that was made for it. A second call does nothing. */
+  close(): void {
+    if (this.#closed) return;
+    this.#closed = true;
+    this.#undoOnClose();
+    this.device.destroyBuffers(this.buffers);
+    if (this.ownsState) this.state.close();
+  }
+
+  [Symbol.dispose](): void {
+    this.close();
+  }
+}
+
+const alignedBytes = (t: Tensor): number => Math.ceil(bytesOf(t) / 256) * 256;
+
+function writeInput(
+  device: Device,
+  node: InputNode,
+  data: InputData,
+  place: Place,
+  encoder: GPUCommandEncoder,
+): void {
+  const { name, outputs } = node;
+  const { shape, dtype } = outputs.y;
+  const want = `${formatShape(shape)} ${dtype}`;
+  if (!ArrayBuffer.isView(data)) {
+    if (data.size < place.bytes)
+      throw new GpuError(`input ${name} ${want} needs ${place.bytes} bytes, its buffer has ${data.size}`);
+    encoder.copyBufferToBuffer(data, 0, place.buffer, 0, Math.ceil(place.bytes / 4) * 4);
+    return;
+  }
+  if (data.length !== sizeOf(shape))
+    throw new GpuError(`input ${name} ${want} has ${sizeOf(shape)} values, given ${data.length}`);
+  const given = data instanceof Uint32Array ? "u32" : "f32";
+  if (given !== dtype) throw new GpuError(`input ${name} is ${dtype}, given ${given} values`);
+  device.gpu.queue.writeBuffer(place.buffer, place.offset, data.buffer, data.byteOffset, data.byteLength);
+}
+
+/** Half floats widened: Node 20 has no Float16Array. */
+function fromHalf(bytes: ArrayBuffer): Float32Array {
+  const halves = new Uint16Array(bytes);
+  return Float32Array.from(halves, (h) => {
+    const sign = h & 0x8000 ? -1 : 1;
+    const exponent = (h >> 10) & 31;
+    const fraction = h & 1023;
+    if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
+    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
+  });
+}

@@ -1,0 +1,84 @@
+import { normals, truncatedNormals, uniforms } from "../random";
+import { type Initializer, type Shape, sizeOf } from "../tensor";
+
+/**
+ * Inputs and outputs of one unit, from a weight's shape in the engine's layout: convolution [K, R, S, C / groups],
+ * depthwise [R, S, C], linear [K, C]. As PyTorch counts them: a depthwise convolution's fan-out is R·S·C.
+ */
+export function fansOf(shape: Shape): { readonly fanIn: number; readonly fanOut: number } {
+  const [a = 1, b = 1, c = 1, d = 1] = shape;
+  if (shape.length === 4) return { fanIn: b * c * d, fanOut: a * b * c };
+  if (shape.length === 3) return { fanIn: a * b, fanOut: a * b * c };
+  if (shape.length === 2) return { fanIn: b, fanOut: a };
+  throw new Error(
+    `a weight of ${shape.length} axes has no fans; expected 2 (linear), 3 (depthwise) or 4 (convolution)`,
+  );
+}
+
+type Fan = "in" | "out";
+const fan = (shape: Shape, mode: Fan): number => (mode === "in" ? fansOf(shape).fanIn : fansOf(shape).fanOut);
+
+function scaled(values: Float32Array, scale: number, shift = 0): Float32Array {
+  for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * scale + shift;
+  return values;
+}
+
+/** Every element the same. */
+export const constantInit =
+  (value: number): Initializer =>
+  (shape) =>
+    new Float32Array(sizeOf(shape)).fill(value);
+export const zeros: Initializer = constantInit(0);
+export const ones: Initializer = constantInit(1);
+
+/** Uniform in ±bound. */
+export const uniformInit =
+  (bound: number): Initializer =>
+  (shape, seed, stream) =>
+    scaled(uniforms(seed, stream, sizeOf(shape)), 2 * bound, -bound);
+
+/** Normal with mean 0. */
+export const normalInit =
+  (std: number): Initializer =>
+  (shape, seed, stream) =>
+    scaled(normals(seed, stream, sizeOf(shape)), std);
+
+/** Normal with mean 0 of which everything past `limit` standard deviations is drawn again. */
+export const truncatedNormalInit =
+  (std: number, limit = 2): Initializer =>
+  (shape, seed, stream) =>
+    scaled(truncatedNormals(seed, stream, sizeOf(shape), limit), std);
+
+/** He et al. 2015, normal: variance gain² / fan; the gain is √2 for ReLU. */
+export const kaimingNormal =
+  (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
+  (shape, seed, stream) =>
+    normalInit(gain / Math.sqrt(fan(shape, mode)))(shape, seed, stream);
+
+/** He et al. 2015, uniform in ±gain·√(3 / fan). */
+export const kaimingUniform =
+  (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
+  (shape, seed, stream) =>
+    uniformInit(gain * Math.sqrt(3 / fan(shape, mode)))(shape, seed, stream);
+
+/** Glorot & Bengio 2010, normal: variance 2·gain² / (fan-in + fan-out). */
+export const xavierNormal =
+  (gain = 1): Initializer =>
+  (shape, seed, stream) => {
+    const { fanIn, fanOut } = fansOf(shape);
+    return normalInit(gain * Math.sqrt(2 / (fanIn + fanOut)))(shape, seed, stream);
+  };
+
+/** Glorot & Bengio 2010, uniform in ±gain·√(6 / (fan-in + fan-out)). */
+export const xavierUniform =
+  (gain = 1): Initializer =>
+  (shape, seed, stream) => {
+    const { fanIn, fanOut } = fansOf(shape);
+    return uniformInit(gain * Math.sqrt(6 / (fanIn + fanOut)))(shape, seed, stream);
+  };
+
+/** What PyTorch's Linear and Conv2d draw their weights from: kaiming uniform with a = √5, that is ±1/√fan-in. */
+export const torchWeight: Initializer = (shape, seed, stream) =>
+  uniformInit(1 / Math.sqrt(fansOf(shape).fanIn))(shape, seed, stream);
+/** And their biases, ±1/√fan-in of the weight. */
+export const torchBias = (weight: Shape): Initializer => uniformInit(1 / Math.sqrt(fansOf(weight).fanIn));
