@@ -1,0 +1,74 @@
+import { matmul, matmulNT, matmulTN } from "../src/ops/matmul";
+import type { Shape } from "../src/tensor";
+import { type CaseSizes, spec, type Values } from "./spec";
+
+/** [m, k, n] of every case: nothing, one thing or everything is a multiple of a tile. */
+const products = [
+  { why: "one value", of: [1, 1, 1] },
+  { why: "nothing is a multiple of a tile", of: [7, 13, 5] },
+  { why: "one row: a single image's classifier", of: [1, 70, 33] },
+  { why: "one column", of: [37, 19, 1] },
+  { why: "whole tiles", of: [64, 32, 64] },
+  { why: "a tile and one more of everything", of: [65, 33, 68] },
+  { why: "four divides the columns but not the sum", of: [10, 7, 12] },
+  { why: "four divides the sum but not the columns", of: [9, 24, 14] },
+  { why: "a long sum", of: [8, 1030, 8] },
+] as const;
+
+const cases = (shapes: (m: number, k: number, n: number) => { readonly a: Shape; readonly b: Shape }) =>
+  products.map(({ why, of: [m, k, n] }) => ({ why, ...shapes(m, k, n) }));
+
+/** The product by three loops; `a` and `b` tell where the factors lie. */
+const product =
+  (ai: (m: number, k: number, s: CaseSizes) => number, bi: (k: number, n: number, s: CaseSizes) => number) =>
+  ({ a, b }: { readonly a: Values; readonly b: Values }, sizes: CaseSizes) => {
+    const { M, N, K } = sizes;
+    const y = new Float64Array(M * N);
+    for (let m = 0; m < M; m++)
+      for (let n = 0; n < N; n++)
+        for (let k = 0; k < K; k++)
+          y[m * N + n] = (y[m * N + n] ?? 0) + (a[ai(m, k, sizes)] ?? 0) * (b[bi(k, n, sizes)] ?? 0);
+    return { y };
+  };
+
+const pastLimit = "past the limit under which the driver tests the variant `large`";
+const reduction = ({ K }: CaseSizes) => K;
+
+export const matmulSpec = spec(matmul, {
+  tolerance: "gemm",
+  reduction,
+  reference: product(
+    (m, k, { K }) => m * K + k,
+    (k, n, { N }) => k * N + n,
+  ),
+  cases: [...cases((m, k, n) => ({ a: [m, k], b: [k, n] })), { why: pastLimit, a: [3, 72], b: [72, 128] }],
+  rejects: [
+    {
+      a: [2, 3],
+      b: [4, 5],
+      error: /^matmul: K is 3 in a but 4 in b; a \[M K\] = \[2, 3\], b \[K N\] = \[4, 5\]/,
+    },
+  ],
+});
+
+export const matmulNTSpec = spec(matmulNT, {
+  tolerance: "gemm",
+  reduction,
+  reference: product(
+    (m, k, { K }) => m * K + k,
+    (k, n, { K }) => n * K + k,
+  ),
+  cases: [...cases((m, k, n) => ({ a: [m, k], b: [n, k] })), { why: pastLimit, a: [3, 128], b: [72, 128] }],
+  rejects: [{ a: [2, 3], b: [5, 4], error: /^matmulNT: K is 3 in a but 4 in b/ }],
+});
+
+export const matmulTNSpec = spec(matmulTN, {
+  tolerance: "gemm",
+  reduction,
+  reference: product(
+    (m, k, { M }) => k * M + m,
+    (k, n, { N }) => k * N + n,
+  ),
+  cases: [...cases((m, k, n) => ({ a: [k, m], b: [k, n] })), { why: pastLimit, a: [3, 72], b: [3, 128] }],
+  rejects: [{ a: [3, 2], b: [4, 5], error: /^matmulTN: K is 3 in a but 4 in b/ }],
+});

@@ -1,0 +1,13 @@
+import { transpose } from "../src/ops/transpose";
+import { spec } from "./spec";
+
+export default spec(transpose, {
+  tolerance: "copy",
+  reference: ({ x }, { M, N }) => ({
+    y: Array.from({ length: M * N }, (_, i) => x[(i % M) * N + Math.floor(i / M)] ?? 0),
+  }),
+  cases: [
+    { why: "rows and columns differ", x: [5, 7] },
+    { why: "one row", x: [1, 70] },
+  ],
+});
