@@ -1,0 +1,35 @@
+import type { Command } from "commander";
+import { modelNamed, models } from "../models";
+import type { Model, ModelOptions } from "../nn/model";
+import { UsageError } from "./failure";
+import { positive, whole } from "./numbers";
+
+const modelNames: readonly string[] = Object.keys(models);
+
+export interface ModelFlags {
+  readonly classes?: number;
+  readonly imgSize?: number;
+  readonly channels?: number;
+  readonly width?: number;
+}
+
+export function addModelOptions(command: Command): Command {
+  return command
+    .option("--classes <n>", "classes to tell apart", whole(1))
+    .option("--img-size <pixels>", "side of the square input", whole(1))
+    .option("--channels <n>", "of the input, 1 for grey, 3 for colour", whole(1))
+    .option("--width <alpha>", "width multiplier (MobileNet)", positive)
+    .addHelpText("after", `\nModels: ${modelNames.join(", ")}`);
+}
+
+/** The model's options as typed. @throws UsageError for an unknown model, listing those that there are */
+export function modelOptionsOf(name: string | undefined, flags: ModelFlags): ModelOptions {
+  if (name !== undefined && !modelNames.includes(name))
+    throw new UsageError(`there is no model "${name}"; there are ${modelNames.join(", ")}`);
+  const { classes, imgSize: imageSize, channels, width } = flags;
+  const all = { classes, imageSize, channels, width };
+  return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
+}
+
+export const modelOf = (name: string, flags: ModelFlags): Model =>
+  modelNamed(name, modelOptionsOf(name, flags));

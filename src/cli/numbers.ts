@@ -1,0 +1,33 @@
+import { InvalidArgumentError } from "commander";
+
+/** A parser of whole numbers for an option. */
+export const whole =
+  (least: number, most = Number.MAX_SAFE_INTEGER) =>
+  (text: string): number => {
+    const value = /^[+-]?\d+$/.test(text.trim()) ? Number(text) : Number.NaN;
+    if (!(value >= least && value <= most))
+      throw new InvalidArgumentError(
+        `Give a whole number of at least ${least}${most < Number.MAX_SAFE_INTEGER ? ` and at most ${most}` : ""}.`,
+      );
+    return value;
+  };
+
+/** A parser of real numbers for an option; `accepts` says which. */
+export const real =
+  (expected: string, accepts: (value: number) => boolean) =>
+  (text: string): number => {
+    const value = text.trim() === "" ? Number.NaN : Number(text);
+    if (!Number.isFinite(value) || !accepts(value)) throw new InvalidArgumentError(`Give ${expected}.`);
+    return value;
+  };
+
+export const positive = real("a number above 0", (value) => value > 0);
+export const notNegative = real("a number of at least 0", (value) => value >= 0);
+/** At least 0, below 1. */
+export const share = real("a number from 0 to below 1", (value) => value >= 0 && value < 1);
+
+/** `0.5` or `0.485,0.456,0.406` */
+export const perChannel =
+  (expected: string, accepts: (value: number) => boolean) =>
+  (text: string): number[] =>
+    text.split(",").map(real(`${expected}, one or one a channel with commas between`, accepts));
