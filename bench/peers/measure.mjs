@@ -1,0 +1,136 @@
+/**
+ * A library that takes part. `prepare` throws where it cannot do a row.
+ *
+ * @typedef {{ name: string, version: string, prepare(row: import("./work.mjs").Row): Promise<Job>,
+ *   close(): Promise<void> }} Peer
+ *
+ * A row in one library. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
+ * submitted; `results` are those of the last run, in the layouts of work.mjs and parameters.mjs.
+ *
+ * @typedef {{ run(): void | Promise<void>, finish(): Promise<void>,
+ *   results(): Promise<Record<string, ArrayLike<number>>>, close(): void | Promise<void> }} Job
+ *
+ * @typedef {{ median: number, low: number, high: number }} Spread median and quartiles
+ *
+ * @typedef {object} Measured one row of one library
+ * @property {string} peer
+ * @property {string} [error] why it could not
+ * @property {number} [first] milliseconds of the first run, compilation included
+ * @property {number[]} times milliseconds a run, one a round
+ * @property {Spread} [time]
+ * @property {Spread} [ratio] its time over Striate's in the same round
+ * @property {number} [difference] largest relative difference of its results from Striate's
+ */
+
+/** @param {readonly number[]} values @returns {Spread} */
+export function spread(values) {
+  const sorted = [...values].sort((a, b) => a - b);
+  const at = (q) => {
+    const place = q * (sorted.length - 1);
+    const below = sorted[Math.floor(place)];
+    return below + (place % 1) * (sorted[Math.ceil(place)] - below);
+  };
+  return { median: at(0.5), low: at(0.25), high: at(0.75) };
+}
+
+/** ‖a − b‖ / ‖b‖, in the Euclidean norm: rounding errors in a different order must not look like wrong results. */
+function relativeDifference(a, b) {
+  if (a.length !== b.length) throw new Error(`${a.length} values against ${b.length}`);
+  let error = 0;
+  let size = 0;
+  for (let i = 0; i < b.length; i++) {
+    error += (a[i] - b[i]) ** 2;
+    size += b[i] ** 2;
+  }
+  return Math.sqrt(error / size);
+}
+
+/**
+ * The largest relative difference over the results that both have.
+ *
+ * @param {Record<string, ArrayLike<number>>} own
+ * @param {Record<string, ArrayLike<number>>} reference
+ */
+export function compare(own, reference) {
+  const names = Object.keys(own).filter((name) => name in reference);
+  if (names.length === 0) throw new Error("no results in common");
+  let worst = 0;
+  for (const name of names) {
+    const difference = relativeDifference(own[name], reference[name]);
+    if (!(difference <= worst)) worst = difference;
+  }
+  return worst;
+}
+
+/** Milliseconds of `count` runs, from the first call to the completed queue, divided by `count`. */
+async function sample(job, count) {
+  const start = performance.now();
+  for (let k = 0; k < count; k++) await job.run();
+  await job.finish();
+  return (performance.now() - start) / count;
+}
+
+/** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
+const wanted = 40;
+const longest = 1000;
+
+/**
+ * Measures a row: every library runs once and its results are compared with the first one's (Striate); after a warm-up
+ * they take turns, A B C A B C, for so many rounds.
+ *
+ * @param {import("./work.mjs").Row} row
+ * @param {readonly Peer[]} peers
+ * @param {{ rounds: number, tolerance: number, say: (text: string) => void }} options
+ * @returns {Promise<Measured[]>}
+ */
+export async function measureRow(row, peers, { rounds, tolerance, say }) {
+  /** @type {{ job: Job, measured: Measured }[]} */
+  const taking = [];
+  /** @type {Measured[]} */
+  const all = [];
+  let reference;
+  try {
+    for (const peer of peers) {
+      /** @type {Measured} */
+      const measured = { peer: peer.name, times: [] };
+      all.push(measured);
+      say(`${row.id}: ${peer.name}`);
+      let job;
+      try {
+        job = await peer.prepare(row);
+        measured.first = await sample(job, 1);
+        const results = await job.results();
+        reference ??= results;
+        measured.difference = compare(results, reference);
+        if (!(measured.difference <= tolerance)) {
+          throw new Error(
+            `results differ by ${measured.difference.toPrecision(2)}, relative; at most ${tolerance}`,
+          );
+        }
+        taking.push({ job, measured });
+      } catch (error) {
+        measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+        await job?.close();
+      }
+    }
+    const warm = [];
+    for (const { job } of taking) warm.push(await sample(job, 1));
+    const count = Math.max(
+      1,
+      Math.min(Math.ceil(wanted / Math.min(...warm)), Math.floor(longest / Math.max(...warm))),
+    );
+    for (let round = 0; round < rounds; round++) {
+      say(`${row.id}: round ${round + 1} of ${rounds}`);
+      for (const { job, measured } of taking) measured.times.push(await sample(job, count));
+    }
+  } finally {
+    for (const { job } of taking) await job.close();
+  }
+  const base = all[0].times;
+  for (const measured of all) {
+    if (measured.times.length === 0) continue;
+    measured.time = spread(measured.times);
+    if (base.length > 0) measured.ratio = spread(measured.times.map((time, k) => time / base[k]));
+  }
+  return all;
+}

@@ -1,0 +1,148 @@
+import { networks } from "./networks.mjs";
+import { sizeOf, uniforms } from "./values.mjs";
+
+/**
+ * One row of the table. `goal` is how many times TensorFlow.js's speed Striate is to reach at least; `flops` the
+ * multiplications and additions of one run; `bytes` what must be read and written once.
+ *
+ * @typedef {object} Row
+ * @property {string} id
+ * @property {"gemm" | "conv2d" | "depthwise" | "maxPool" | "batchNorm" | "add" | "relu" | "network"} kind
+ * @property {"y" | "dx" | "dw" | "both" | "train"} part what is computed: the result or a gradient
+ * @property {number} [goal]
+ * @property {number} [flops]
+ * @property {number} [bytes]
+ * @property {Record<string, number[]>} inputs shapes by name, NHWC and KRSC
+ * @property {number} stride
+ * @property {number} pad
+ * @property {string} [net]
+ * @property {number} size
+ * @property {number} batch
+ */
+
+const none = { stride: 1, pad: 0, size: 0, batch: 0, inputs: {} };
+
+/** Rows of a convolution: forward and both gradients; each is given what it needs and random output gradients. */
+function convolution(title, kind, x, w, y, pad, flops, goals) {
+  const needs = { y: { x, w }, dx: { dy: y, w }, dw: { dy: y, x } };
+  const made = { y, dx: x, dw: w };
+  return Object.entries({ y: "forward", dx: "dX", dw: "dW" }).map(([part, label], k) => ({
+    ...none,
+    id: `${title}: ${label}`,
+    kind,
+    part,
+    goal: goals[k],
+    flops,
+    bytes: 4 * [...Object.values(needs[part]), made[part]].reduce((sum, shape) => sum + sizeOf(shape), 0),
+    inputs: needs[part],
+    made: made[part],
+    pad,
+  }));
+}
+
+const picture = [4, 56, 56, 64];
+const pixels = sizeOf(picture);
+const pooled = [4, 28, 28, 64];
+
+function network(net, size, batch, goals) {
+  return Object.entries({ y: "forward", train: "training step" }).map(([part, label], k) => ({
+    ...none,
+    id: `${networks[net].title}, ${size} px, batch ${batch}: ${label}`,
+    kind: "network",
+    part,
+    goal: goals[k],
+    net,
+    size,
+    batch,
+  }));
+}
+
+/** @type {readonly Row[]} */
+export const rows = [
+  {
+    ...none,
+    id: "GEMM 512×512×512",
+    kind: "gemm",
+    part: "y",
+    goal: 2.2,
+    flops: 2 * 512 ** 3,
+    bytes: 4 * 3 * 512 ** 2,
+    inputs: { a: [512, 512], b: [512, 512] },
+  },
+  ...convolution(
+    "conv 3×3 64→64, 4×56×56",
+    "conv2d",
+    picture,
+    [64, 3, 3, 64],
+    picture,
+    1,
+    2 * pixels * 9 * 64,
+    [2.2, 4, 12],
+  ),
+  ...convolution(
+    "conv 1×1 64→256, 4×56×56",
+    "conv2d",
+    picture,
+    [256, 1, 1, 64],
+    [4, 56, 56, 256],
+    0,
+    2 * pixels * 256,
+    [2.2, 4, 12],
+  ),
+  ...convolution(
+    "depthwise 3×3, 4×56×56×64",
+    "depthwise",
+    picture,
+    [3, 3, 64],
+    picture,
+    1,
+    2 * pixels * 9,
+    [1.5, 8, 4],
+  ),
+  {
+    ...none,
+    id: "max pool 3×3/2, 4×56×56×64: backward",
+    kind: "maxPool",
+    part: "dx",
+    goal: 4,
+    bytes: 4 * (pixels + 2 * sizeOf(pooled)),
+    inputs: { x: picture, dy: pooled },
+    stride: 2,
+    pad: 1,
+  },
+  {
+    ...none,
+    id: "batch norm, 4×56×56×64: training forward + backward",
+    kind: "batchNorm",
+    part: "both",
+    goal: 4,
+    bytes: 4 * 7 * pixels,
+    inputs: { x: picture, gamma: [64], beta: [64], dy: picture },
+  },
+  {
+    ...none,
+    id: "add, 4×56×56×64",
+    kind: "add",
+    part: "y",
+    bytes: 4 * 3 * pixels,
+    inputs: { a: picture, b: picture },
+  },
+  {
+    ...none,
+    id: "ReLU, 4×56×56×64: forward + backward",
+    kind: "relu",
+    part: "both",
+    bytes: 4 * 4 * pixels,
+    inputs: { x: picture, dy: picture },
+  },
+  ...network("mobilenet", 64, 4, [3, 8]),
+  ...network("resnet50", 64, 2, [4, 8]),
+  ...network("alexnet", 64, 2, [2, 5]),
+  ...network("vgg16", 64, 2, [2, 5]),
+];
+
+/** The values of an op's inputs, the same for everybody. */
+export const inputsOf = (row) =>
+  Object.fromEntries(
+    Object.entries(row.inputs).map(([name, shape]) => [name, uniforms(`${row.id}/${name}`, sizeOf(shape))]),
+  );
