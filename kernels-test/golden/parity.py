@@ -41,14 +41,15 @@ RUNS = {
         for depth in (11, 13, 16, 19)
         for bn in ("", "_bn")
     },
+    "vgg19_bn-narrow": ("vgg19_bn", 64, {**VGG, **NARROW, "seed": 3}),
     "googlenet": ("googlenet", 80, {"aux": 0.3, "linearGain": 0.2, "lr": 0.0005, "shift": 0.75}),
     "inception_v3": ("inception_v3", 112, {"linearGain": 0.2, "lr": 0.0003, "shift": 1.25, "seed": 2}),
-    "inception_v3-aux": ("inception_v3", 299, {"linearGain": 0.3, "aux": 0.4, "batch": 3, "steps": 0, "shift": 1.25, "seed": 2}),
+    "inception_v3-aux": ("inception_v3", 299, {"linearGain": 0.3, "aux": 0.4, "batch": 3, "steps": 0, "shift": 1.25, "seed": 7}),
     "resnet18": ("resnet18", 64, RESIDUAL),
     "resnet34": ("resnet34", 64, {**RESIDUAL, "seed": 2}),
     "resnet50": ("resnet50", 64, {**RESIDUAL, "seed": 4}),
     "resnet101": ("resnet101", 64, DEEP),
-    "resnet152": ("resnet152", 64, DEEP),
+    "resnet152": ("resnet152", 64, {**DEEP, "seed": 3}),
     "mobilenetv1_100": ("mobilenetv1_100", 64, {"linearGain": 0.3, "seed": 5}),
 }
 DEFAULTS = {"batch": 2, "hidden": 4096, "aux": 0.0, "steps": 3, "lr": 0.001, "linearGain": 1.0, "shift": 0.25, "seed": 1}

@@ -35,18 +35,17 @@ const inception = (c1: number, r3: number, c3: number, r5: number, c5: number, p
   });
 
 /** Section 5: the classifier on the side; its loss counts 0.3 in training. */
-const side = (classes: number): Layer =>
+const side = (classes: number, p: number): Layer =>
   sequential({
     pool: adaptiveAvgPool(4),
     conv: basicConv(128, 1),
     flatten: flatten(),
     fc1: linear(1024, { init }),
     relu: relu(),
-    dropout: dropout(0.7),
+    dropout: dropout(p),
     fc2: linear(classes, { init }),
   });
 
-const auxiliaryWeight = 0.3;
 const pool3 = () => maxPool(3, { stride: 2, ceilMode: true });
 
 /**
@@ -57,9 +56,10 @@ export const googlenet = defineModel({
   name: "googlenet",
   input: [224, 224, 3],
   classes: 1000,
-  options: { auxiliaries: true, dropout: 0.2 },
-  forward: ({ classes, auxiliaries, dropout: p }) => {
-    const aux = () => (auxiliaries ? auxiliary(auxiliaryWeight, side(classes)) : sequential());
+  options: { auxiliaries: true, auxiliaryWeight: 0.3, auxiliaryDropout: 0.7, dropout: 0.2 },
+  forward: ({ classes, auxiliaries, auxiliaryWeight, auxiliaryDropout, dropout: p }) => {
+    const aux = () =>
+      auxiliaries ? auxiliary(auxiliaryWeight, side(classes, auxiliaryDropout)) : sequential();
     return sequential({
       conv1: basicConv(64, 7, { stride: 2, pad: 3 }), //       112×112
       maxpool1: pool3(), //                                     56×56

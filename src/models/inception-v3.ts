@@ -132,8 +132,8 @@ export const inceptionV3 = defineModel({
   name: "inception-v3",
   input: [299, 299, 3],
   classes: 1000,
-  options: { auxiliaries: true, dropout: 0.5 },
-  forward: ({ classes, auxiliaries, dropout: p }) =>
+  options: { auxiliaries: true, auxiliaryWeight: 0.4, dropout: 0.5 },
+  forward: ({ classes, auxiliaries, auxiliaryWeight, dropout: p }) =>
     sequential({
       Conv2d_1a_3x3: unit(32, 3, { stride: 2 }), // 149×149
       Conv2d_2a_3x3: unit(32, 3), //                147×147
@@ -150,7 +150,7 @@ export const inceptionV3 = defineModel({
       Mixed_6c: mixedC(160),
       Mixed_6d: mixedC(160),
       Mixed_6e: mixedC(192),
-      AuxLogits: auxiliaries ? auxiliary(0.4, side(classes)) : sequential(),
+      AuxLogits: auxiliaries ? auxiliary(auxiliaryWeight, side(classes)) : sequential(),
       Mixed_7a: mixedD, //                              8×8
       Mixed_7b: mixedE,
       Mixed_7c: mixedE,

@@ -26,6 +26,10 @@ export interface ModelOptions {
   readonly hidden?: number | undefined;
   /** Whether there are auxiliary classifiers (GoogLeNet, Inception v3). */
   readonly auxiliaries?: boolean | undefined;
+  /** How much each auxiliary classifier's loss counts in training (GoogLeNet, Inception v3). */
+  readonly auxiliaryWeight?: number | undefined;
+  /** Probability of the auxiliary classifiers' dropout (GoogLeNet). */
+  readonly auxiliaryDropout?: number | undefined;
   /** Width multiplier α (MobileNet). */
   readonly width?: number | undefined;
   /** Start each residual block as the identity: last batch norm's weight zero (ResNet). */
