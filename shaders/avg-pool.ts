@@ -82,9 +82,10 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 const gradTiles = poolGradTiles({
   vec: ["dy", "dx"],
   functions: counted,
-  load: (k) => `
-    let count${k} = f32(counted(p * strideH, windowH, H, padH) * counted(q * strideW, windowW, W, padW));
-    let v${k} = select(vec4f(), vec4f(dy[at]) / count${k}, inside);`,
+  held: { v: "vec4f" },
+  load: {
+    v: "select(vec4f(), vec4f(dy[at]) / f32(counted(p * strideH, windowH, H, padH) * counted(q * strideW, windowW, W, padW)), inside)",
+  },
   share: (k) => `v${k}`,
 });
 

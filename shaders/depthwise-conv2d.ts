@@ -1,4 +1,4 @@
-import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
+import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../src/kernel";
 import { wgsl } from "./wgsl";
 
 type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
@@ -121,8 +121,22 @@ const unrollable = ({
 const strip = 4;
 
 /**
- * Four channels of a strip of outputs a thread: an input is loaded once for all the outputs of the strip that see it.
- * Columns outside the image are loaded from its edge and replaced by zero, without a branch.
+ * Rows that a thread walks down, so that a row of the input which several windows share is loaded once. A software
+ * adapter pays for every load and has few cores; a GPU has caches, and wants threads.
+ */
+const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === "software" ? 16 : 4);
+
+/** Columns of the input that a strip of outputs sees. */
+const seen = (outputs: number, S: number, strideW: number): number => (outputs - 1) * strideW + S;
+
+/** Moves what the next position of a walk needs again: row r becomes what row r + by was. */
+const shift = (name: string, rows: number, by: number, columns: number): string =>
+  list(Math.max(0, rows - by), (r) => list(columns, (k) => `${name}${r}_${k} = ${name}${r + by}_${k};`));
+
+/**
+ * Four channels of a strip of outputs a thread, row after row down a band: weights are loaded once a band, and every
+ * input once for all the outputs of the strip that see it. What lies outside the image is loaded from its edge and
+ * replaced by zero, without a branch.
  */
 const strips = kernel<Conv>({
   name: "strips",
@@ -130,8 +144,21 @@ const strips = kernel<Conv>({
   vec: ["x", "w", "y"],
   constants,
   rejects: unrollable,
-  groups: ({ N, P, Q, C }) => [cover((Math.ceil(Q / strip) * C) / 4, 64), P, N],
-  body: ({ S, strideW }) => wgsl`
+  groups: ({ N, P, Q, C }, context) => [
+    cover((Math.ceil(Q / strip) * C) / 4, 64),
+    cover(P, bandRows(context)),
+    N,
+  ],
+  body: ({ R, S, strideH, strideW }, context) => {
+    const columns = seen(strip, S, strideW);
+    const kept = Math.max(0, R - strideH);
+    const ahead = Math.ceil(kept / strideH);
+    const loadRow = (r: number) => `{
+      let h = p * strideH + ${r}u - padH;
+      let row = (global.z * H + min(h, H - 1u)) * W * channels;
+${list(columns, (k) => `      x${r}_${k} = select(vec4f(), vec4f(x[row + at${k}]), h < H && inside${k});`)}
+    }`;
+    return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
   let first = global.x / channels;
@@ -139,26 +166,34 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let q0 = first * ${strip}u;
   if (q0 >= Q) { return; }
   let left = q0 * strideW - padW;
-${list(strip, (u) => `  var y${u} = vec4f();`)}
-  for (var r = 0u; r < R; r++) {
-    let h = global.y * strideH + r - padH;
-    if (h >= H) { continue; }
-    let row = (global.z * H + h) * W;
-${list((strip - 1) * strideW + S, (k) => `    let x${k} = select(vec4f(), vec4f(x[(row + min(left + ${k}u, W - 1u)) * channels + c]), left + ${k}u < W);`)}
-${list(
-  S,
-  (s) => `    let w${s} = vec4f(w[(r * S + ${s}u) * channels + c]);
-${list(strip, (u) => `    y${u} += x${u * strideW + s} * w${s};`)}`,
-)}
+${list(columns, (k) => `  let inside${k} = left + ${k}u < W; let at${k} = min(left + ${k}u, W - 1u) * channels + c;`)}
+${list(R * S, (k) => `  let w${k} = vec4f(w[${k}u * channels + c]);`)}
+${list(R, (r) => list(columns, (k) => `  var x${r}_${k} = vec4f();`))}
+  let begin = global.y * ${bandRows(context)}u;
+  let end = min(begin + ${bandRows(context)}u, P);
+  // The first turns, before the band, only load what its first windows share with those above.
+  for (var p = begin - ${ahead}u; p != end; p++) {
+${list(R - kept, (r) => loadRow(kept + r))}
+    if (p >= begin && p < end) {
+    let i = ((global.z * P + p) * Q + q0) * channels + c;
+${list(strip, (u) => {
+  const terms = Array.from(
+    { length: R * S },
+    (_, k) => `x${Math.floor(k / S)}_${u * strideW + (k % S)} * w${k}`,
+  );
+  return `    if (q0 + ${u}u < Q) { store_y(i + ${u}u * channels, c, ${terms.join(" + ")}); }`;
+})}
+    }
+${shift("x", R, strideH, columns)}
   }
-  let i = ((global.z * P + global.y) * Q + q0) * channels + c;
-${list(strip, (u) => `  if (q0 + ${u}u < Q) { store_y(i + ${u}u * channels, c, y${u}); }`)}
-}`,
+}`;
+  },
 });
 
 /**
- * Four channels of a tile of inputs a thread, stride rows high and a few strides wide, laid so that every output covers
- * it in the same way: which weight joins which output and input is then known here, whatever the stride.
+ * Four channels of a tile of inputs a thread, stride rows high and a few strides wide, row after row of tiles down a
+ * band. Tiles are laid so that every output covers them in the same way: which weight joins which output and input is
+ * then known here, whatever the stride.
  */
 const tiles = kernel<Conv>({
   name: "tiles",
@@ -166,39 +201,33 @@ const tiles = kernel<Conv>({
   vec: ["dy", "w", "dx"],
   constants,
   rejects: unrollable,
-  groups: ({ N, H, W, C, strideH, strideW, padH, padW }) => [
+  groups: ({ N, H, W, C, strideH, strideW, padH, padW }, context) => [
     cover((Math.ceil((W + padW) / (tileWidth(strideW) * strideW)) * C) / 4, 64),
-    Math.ceil((H + padH) / strideH),
+    cover(Math.ceil((H + padH) / strideH), bandRows(context)),
     N,
   ],
-  body: ({ R, S, strideH, strideW }) => {
+  body: ({ R, S, strideH, strideW }, context) => {
     const across = tileWidth(strideW);
     const wide = across * strideW;
     const reach = Math.ceil(S / strideW);
-    // Inputs (a, b) of the tile see output (t − i, f + v) through weight (a + i·strideH, b − v·strideW).
-    const row = (i: number) => wgsl`
-  {
-    let p = global.y - ${i}u;
-    let inside = p < P;
-    let row = (global.z * P + min(p, P - 1u)) * Q;
-${list(across + reach - 1, (k) => {
-  const q = `q0 + ${k}u - ${reach - 1}u`;
-  return `    let dy${k} = select(vec4f(), vec4f(dy[(row + min(${q}, Q - 1u)) * channels + c]), inside && ${q} < Q);`;
-})}
-${list(Math.min(strideH, R - i * strideH), (a) =>
-  list(S, (s) => {
-    const uses = Array.from({ length: across + reach - 1 }, (_, k) => ({
-      k,
-      b: s + (k - reach + 1) * strideW,
-    }));
-    return `    let w${a}_${s} = vec4f(w[${(a + i * strideH) * S + s}u * channels + c]);
-${uses
-  .filter(({ b }) => b >= 0 && b < wide)
-  .map(({ k, b }) => `    dx${a}_${b} += dy${k} * w${a}_${s};`)
-  .join("\n")}`;
-  }),
-)}
-  }`;
+    const depth = Math.ceil(R / strideH);
+    const columns = across + reach - 1;
+    // Row i of those loaded is output row t − (depth − 1) + i, so that the newest is the last.
+    const loadRow = (i: number) => `{
+      let p = t + ${i}u - ${depth - 1}u;
+      let row = (global.z * P + min(p, P - 1u)) * Q * channels;
+${list(columns, (k) => `      dy${i}_${k} = select(vec4f(), vec4f(dy[row + at${k}]), p < P && inside${k});`)}
+    }`;
+    // Inputs (a, b) of tile row t see output (t − i, f + v) through weight (a + i·strideH, b − v·strideW).
+    const input = (a: number, b: number): string => {
+      const terms: string[] = [];
+      for (let i = 0; a + i * strideH < R; i++)
+        for (let s = b % strideW; s < S; s += strideW) {
+          const k = (b - s) / strideW + reach - 1;
+          if (k >= 0 && k < columns) terms.push(`dy${depth - 1 - i}_${k} * w${(a + i * strideH) * S + s}`);
+        }
+      return terms.length === 0 ? "vec4f()" : terms.join(" + ");
+    };
     return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
@@ -206,17 +235,26 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let c = global.x - first * channels;
   let q0 = first * ${across}u;
   let left = first * ${wide}u - padW;
-  let top = global.y * strideH - padH;
   if (first * ${wide}u >= W + padW) { return; }
-${list(strideH, (a) => list(wide, (b) => `  var dx${a}_${b} = vec4f();`))}
-${list(Math.ceil(R / strideH), row)}
+${list(columns, (k) => `  let q${k}_ = q0 + ${k}u - ${reach - 1}u; let inside${k} = q${k}_ < Q; let at${k} = min(q${k}_, Q - 1u) * channels + c;`)}
+${list(R * S, (k) => `  let w${k} = vec4f(w[${k}u * channels + c]);`)}
+${list(depth, (i) => list(columns, (k) => `  var dy${i}_${k} = vec4f();`))}
+  let begin = global.y * ${bandRows(context)}u;
+  let end = min(begin + ${bandRows(context)}u, (H + padH + strideH - 1u) / strideH);
+  for (var t = begin - ${depth - 1}u; t != end; t++) {
+${loadRow(depth - 1)}
+    if (t >= begin && t < end) {
+    let top = t * strideH - padH;
 ${list(
   strideH,
-  (a) => `  if (top + ${a}u < H) {
-    let i = ((global.z * H + top + ${a}u) * W + left) * channels + c;
-${list(wide, (b) => `    if (left + ${b}u < W) { store_dx(i + ${b}u * channels, c, dx${a}_${b}); }`)}
-  }`,
+  (a) => `    if (top + ${a}u < H) {
+      let i = ((global.z * H + top + ${a}u) * W + left) * channels + c;
+${list(wide, (b) => `      if (left + ${b}u < W) { store_dx(i + ${b}u * channels, c, ${input(a, b)}); }`)}
+    }`,
 )}
+    }
+${shift("dy", depth, 1, columns)}
+  }
 }`;
   },
 });
@@ -225,40 +263,54 @@ ${list(wide, (b) => `    if (left + ${b}u < W) { store_dx(i + ${b}u * channels, 
 const tileWidth = (strideW: number): number => Math.max(1, Math.floor(strip / strideW));
 
 /**
- * All weights of four channels over one band a thread; inputs are loaded once for a strip of outputs. With stride the
- * strip is narrower: SwiftShader took minutes to compile a wide one.
+ * All weights of four channels over one band a thread: strip by strip down the band, so that every input and every dy
+ * is loaded about once. With stride the strip is narrower: SwiftShader took minutes to compile a wide one.
  */
 const partialStrips = kernel<`${Conv} J`>({
   name: "strips",
-  workgroup: [64, 1, 1],
+  workgroup: [16, 1, 1],
   vec: ["x", "dy", "parts"],
   constants,
   rejects: unrollable,
-  groups: ({ N, C, J }) => [cover((J * C) / 4, 64), N, 1],
-  body: ({ R, S, strideW }) => {
-    const strip = tileWidth(strideW);
+  groups: ({ N, C, J }) => [cover((J * C) / 4, 16), N, 1],
+  body: ({ R, S, strideH, strideW }) => {
+    const outputs = tileWidth(strideW);
+    const columns = seen(outputs, S, strideW);
+    const kept = Math.max(0, R - strideH);
+    const ahead = Math.ceil(kept / strideH);
+    const loadRow = (r: number) => `{
+        let h = p * strideH + ${r}u - padH;
+        let row = (global.y * H + min(h, H - 1u)) * W * channels;
+${list(columns, (k) => `        x${r}_${k} = select(vec4f(), vec4f(x[row + at${k}]), h < H && inside${k});`)}
+      }`;
     return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
   let band = global.x / channels;
   let c = global.x - band * channels;
   if (band >= J) { return; }
+  let begin = band * rows;
+  let end = min(begin + rows, P);
 ${list(R * S, (k) => `  var w${k} = vec4f();`)}
-  for (var p = band * rows; p < min((band + 1u) * rows, P); p++) {
-    let top = p * strideH - padH;
-    for (var q0 = 0u; q0 < Q; q0 += ${strip}u) {
-      let left = q0 * strideW - padW;
-      let out = (global.y * P + p) * Q;
-${list(strip, (u) => `      let dy${u} = select(vec4f(), vec4f(dy[(out + min(q0 + ${u}u, Q - 1u)) * channels + c]), q0 + ${u}u < Q);`)}
-${list(
-  R,
-  (r) => `      {
-        let inside = top + ${r}u < H;
-        let row = (global.y * H + min(top + ${r}u, H - 1u)) * W;
-${list((strip - 1) * strideW + S, (k) => `        let x${k} = select(vec4f(), vec4f(x[(row + min(left + ${k}u, W - 1u)) * channels + c]), inside && left + ${k}u < W);`)}
-${list(S, (s) => `        w${r * S + s} += ${Array.from({ length: strip }, (_, u) => `dy${u} * x${u * strideW + s}`).join(" + ")};`)}
-      }`,
-)}
+  for (var q0 = 0u; q0 < Q; q0 += ${outputs}u) {
+    let left = q0 * strideW - padW;
+${list(columns, (k) => `    let inside${k} = left + ${k}u < W; let at${k} = min(left + ${k}u, W - 1u) * channels + c;`)}
+${list(outputs, (u) => `    let has${u} = q0 + ${u}u < Q; let out${u} = min(q0 + ${u}u, Q - 1u) * channels + c;`)}
+${list(R, (r) => list(columns, (k) => `    var x${r}_${k} = vec4f();`))}
+    for (var p = begin - ${ahead}u; p != end; p++) {
+${list(R - kept, (r) => loadRow(kept + r))}
+      if (p >= begin && p < end) {
+      let out = (global.y * P + p) * Q * channels;
+${list(outputs, (u) => `      let dy${u} = select(vec4f(), vec4f(dy[out + out${u}]), has${u});`)}
+${list(R * S, (k) => {
+  const terms = Array.from(
+    { length: outputs },
+    (_, u) => `dy${u} * x${Math.floor(k / S)}_${u * strideW + (k % S)}`,
+  );
+  return `      w${k} += ${terms.join(" + ")};`;
+})}
+      }
+${shift("x", R, strideH, columns)}
     }
   }
   let i = (global.y * J + band) * R * S * channels + c;

@@ -1,4 +1,4 @@
-import { cover, type Kernel, kernel } from "../src/kernel";
+import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
 import { poolGradTiles } from "./lib/pool-tiles";
 import { wgsl } from "./wgsl";
 
@@ -79,9 +79,89 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 /** A window outside the output has its maximum nowhere. */
 const gradTiles = poolGradTiles({
   vec: ["dy", "index", "dx"],
-  load: (k) => `let v${k} = vec4f(dy[at]); let place${k} = select(vec4u(0xffffffffu), index[at], inside);`,
+  held: { v: "vec4f", place: "vec4u" },
+  load: { v: "vec4f(dy[at])", place: "select(vec4u(0xffffffffu), index[at], inside)" },
   share: (k, place) => `select(vec4f(), v${k}, place${k} == vec4u(${place}u))`,
 });
 
-export const maxPoolKernels: readonly Kernel[] = [pool(4), pool(1)];
+/** Outputs of a strip, and rows of outputs that a thread walks down. */
+const strip = 4;
+const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === "software" ? 16 : 4);
+const list = (n: number, item: (k: number) => string): string =>
+  Array.from({ length: n }, (_, k) => item(k)).join("\n");
+
+/**
+ * Four channels of a strip of outputs a thread, row after row down a band: every row's maxima over the windows' columns
+ * are found once for all the windows that share the row. What lies outside the image is read from its edge: a value
+ * that the window holds anyway is never greater than itself, so neither maximum nor place change.
+ */
+const strips = kernel<Pool>({
+  name: "strips",
+  workgroup: [64, 1, 1],
+  vec: ["x", "y", "index"],
+  constants: ["windowH", "windowW", "strideH", "strideW"],
+  rejects: ({ C, windowH, windowW, strideH, strideW }) =>
+    fourChannels({ C }) ??
+    (windowH * windowW > 9 || strideH > 3 || strideW > 3
+      ? `a ${windowH}×${windowW} window with stride ${strideH}, ${strideW} is large`
+      : undefined),
+  groups: ({ N, P, Q, C }, context) => [
+    cover((Math.ceil(Q / strip) * C) / 4, 64),
+    cover(P, bandRows(context)),
+    N,
+  ],
+  body: ({ windowH, windowW, strideH, strideW }, context) => {
+    const columns = (strip - 1) * strideW + windowW;
+    const kept = Math.max(0, windowH - strideH);
+    const ahead = Math.ceil(kept / strideH);
+    const each = (rows: number, item: (r: number, u: number) => string) =>
+      list(rows, (r) => list(strip, (u) => item(r, u)));
+    return wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let channels = C / 4u;
+  let first = global.x / channels;
+  let c = global.x - first * channels;
+  let q0 = first * ${strip}u;
+  if (q0 >= Q) { return; }
+${list(columns, (k) => `  let at${k} = clamp(i32(q0 * strideW + ${k}u) - i32(padW), 0, i32(W) - 1);`)}
+${list(strip, (u) => `  let s${u} = max((q0 + ${u}u) * strideW, padW) - (q0 + ${u}u) * strideW;`)}
+${each(windowH, (r, u) => `  var best${r}_${u} = vec4f(); var place${r}_${u} = vec4u();`)}
+  let begin = global.y * ${bandRows(context)}u;
+  let end = min(begin + ${bandRows(context)}u, P);
+  // The first turns, before the band, only find the maxima of rows that its first windows share with those above.
+  for (var p = begin - ${ahead}u; p != end; p++) {
+${list(
+  windowH - kept,
+  (r) => `    {
+      let h = clamp(i32(p * strideH + ${kept + r}u - padH), 0, i32(H) - 1);
+      let row = (i32(global.z * H) + h) * i32(W);
+${list(columns, (k) => `      let x${k} = vec4f(x[u32(row + at${k}) * channels + c]);`)}
+${list(
+  strip,
+  (u) => `      var b${u} = x${u * strideW}; var k${u} = vec4u(s${u});
+${list(windowW - 1, (s) => `      k${u} = select(k${u}, vec4u(${s + 1}u), x${u * strideW + s + 1} > b${u}); b${u} = max(b${u}, x${u * strideW + s + 1});`)}
+      best${kept + r}_${u} = b${u}; place${kept + r}_${u} = k${u};`,
+)}
+    }`,
+)}
+    if (p >= begin && p < end) {
+      let r0 = max(p * strideH, padH) - p * strideH;
+      let i = ((global.z * P + p) * Q + q0) * channels + c;
+${list(
+  strip,
+  (u) => `      if (q0 + ${u}u < Q) {
+        var b = best0_${u}; var k = r0 * windowW + place0_${u};
+${list(windowH - 1, (r) => `        k = select(k, ${(r + 1) * windowW}u + place${r + 1}_${u}, best${r + 1}_${u} > b); b = max(b, best${r + 1}_${u});`)}
+        store_y(i + ${u}u * channels, c, b);
+        store_index(i + ${u}u * channels, c, k);
+      }`,
+)}
+    }
+${each(kept, (r, u) => `best${r}_${u} = best${r + strideH}_${u}; place${r}_${u} = place${r + strideH}_${u};`)}
+  }
+}`;
+  },
+});
+
+export const maxPoolKernels: readonly Kernel[] = [strips, pool(4), pool(1)];
 export const maxPoolGradKernels: readonly Kernel[] = [gradTiles, grad(4), grad(1)];

@@ -54,11 +54,12 @@ export const depthwiseConv2dGradX: DefinedOp<
 /** Sums over bands of rows, then over the bands: long sums in a fixed order. */
 const twoStages: Lowering = {
   name: "twoStages",
-  lower: (inputs, { stride, pad, dilation }, sizes) => {
+  lower: (inputs, { stride, pad, dilation }, sizes, { adapterClass }) => {
     const { dy, x } = inputs as Record<"dy" | "x", Tensor>;
-    const { N = 1, P = 1, R = 1, S = 1 } = sizes;
-    // Enough bands to keep a GPU busy; one of several rows costs less memory traffic for the partial sums.
-    const bands = Math.max(1, Math.min(P, Math.ceil(256 / N)));
+    const { N = 1, P = 1, C = 1, R = 1, S = 1 } = sizes;
+    // Enough bands to keep the adapter busy; a high one loads fewer rows twice and leaves fewer partial sums.
+    const wanted = adapterClass === "gpu" ? 256 : 1024 / C;
+    const bands = Math.max(1, Math.min(P, Math.ceil(wanted / N)));
     const rows = Math.ceil(P / bands);
     const { parts } = depthwiseConv2dGradWPartials.apply({ dy, x, R, S, rows, stride, pad, dilation });
     return { dw: depthwiseConv2dGradWSum({ parts: parts as Tensor }).dw };
