@@ -1,28 +1,14 @@
-import { readFileSync } from "node:fs";
 import { expect, describe as suite, test } from "vitest";
+import { readStateDict } from "../../kernels-test/golden/figures";
+import { fixtureOf } from "../../kernels-test/golden/fixtures";
 import { fileShape } from "../io/layout";
 import { describe } from "../nn/describe";
 import { declareModel } from "../nn/model";
 import { modelNamed, models } from ".";
 
-interface Fixture {
-  readonly parameters: number;
-  readonly tensors: readonly (readonly [name: string, shape: readonly number[], kind?: "buffer"])[];
-}
-const fixtureOf = (name: string): Fixture =>
-  JSON.parse(
-    readFileSync(new URL(`../../kernels-test/golden/state-dicts/${name}.json`, import.meta.url), "utf8"),
-  );
-const fileNames: Readonly<Record<string, string>> = {
-  alexnet: "alexnet-2012",
-  "alexnet-owt": "alexnet",
-  "inception-v3": "inception_v3",
-  "mobilenet-v1": "mobilenetv1_100",
-};
-
 suite("state dicts are those of torchvision and timm", () => {
   test.each(Object.keys(models).filter((name) => name !== "mnist-cnn"))("%s", (name) => {
-    const fixture = fixtureOf(fileNames[name] ?? name.replace("-bn", "_bn"));
+    const fixture = readStateDict(fixtureOf(name));
     const { trace } = declareModel(modelNamed(name), 1, { auxiliaries: true });
     const ours = [...trace.variables.values()].map(
       ({ name: own, outputs, layout, role }) =>
