@@ -92,6 +92,16 @@ test.each([
   }
 });
 
+test("residual blocks start as the identity where that is asked for", () => {
+  const zeroed = (zeroInit: boolean) =>
+    [...declareModel(modelNamed("resnet50", { zeroInit }), 1).trace.variables.values()]
+      .filter(({ name, init, outputs }) => /bn.*weight$/.test(name) && init(outputs.y.shape, 1, 1)[0] === 0)
+      .map(({ name }) => name);
+  expect(zeroed(false)).toEqual([]);
+  expect(zeroed(true)).toHaveLength(16);
+  expect(zeroed(true).every((name) => name.endsWith("bn3.weight"))).toBe(true);
+});
+
 test("names and options that there are not are told", () => {
   expect(() => modelNamed("lenet")).toThrow(/^there is no model lenet; there are lenet5, mnist-cnn/);
   expect(() => modelNamed("lenet5", { width: 2 })).toThrow(
