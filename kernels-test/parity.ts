@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Device, openDevice } from "../src/device";
 import { compileGraph, type OutputData } from "../src/executor";
-import { fileShape, toEngine, toFile } from "../src/io/layout";
+import { toFile } from "../src/io/layout";
 import { modelNamed } from "../src/models";
 import { crossEntropy } from "../src/nn/losses";
 import type { Model, ModelOptions } from "../src/nn/model";
@@ -17,7 +17,8 @@ import {
   missedTensors,
   readGolden,
 } from "./golden/figures";
-import { goldenImage, goldenState } from "./golden/generator";
+import { goldenImage } from "./golden/generator";
+import { writeGolden } from "./golden/start";
 
 /** A network of ours and the fixture that PyTorch computed of the same. */
 export interface ParityCase {
@@ -74,7 +75,7 @@ async function missed(device: Device, net: Model, golden: Golden): Promise<strin
     return results;
   };
   try {
-    const start = writeStart(state, setup);
+    const start = writeGolden(state, setup);
     const results = await run("first", first, [...gradients.values()]);
     const found = new Map<string, Float32Array>();
     for (const [name, output] of gradients) found.set(name, inFile(state, name, results[output]));
@@ -112,20 +113,6 @@ function trainingGraph(net: Model, batch: number, optimizer: Optimizer) {
     outputs[`gradient of ${name}`] = node.inputs.g;
   }
   return { spec: { ...spec, outputs }, heads, gradients };
-}
-
-/** Fills the variables with the fixture's start; returns it as the file has it. */
-function writeStart(state: State, setup: GoldenSetup): Map<string, Float32Array> {
-  const variables = state.variables().filter(({ role }) => role !== "slot");
-  const start = goldenState(
-    variables.map(({ name, shape, layout }) => [name, fileShape(shape, layout)] as const),
-    setup,
-  );
-  for (const { name, shape, layout } of variables) {
-    const values = start.get(name);
-    if (values !== undefined) state.write(name, toEngine(values, fileShape(shape, layout), layout).data);
-  }
-  return start;
 }
 
 const isFloats = (data: OutputData | undefined): data is Float32Array => data instanceof Float32Array;

@@ -1,12 +1,16 @@
 import { add } from "./ops/add";
 import { constant, formatShape, inScope, type Node, type OpNode, ShapeError, type Tensor } from "./tensor";
 
-/** Every node that the tensors depend on, in the order of creation: a valid order to run them in. */
-export function ancestors(roots: readonly Tensor[]): Node[] {
+/**
+ * Every node that the tensors depend on, in the order of creation: a valid order to run them in.
+ *
+ * @param until nodes at which to stop; they are not among the result
+ */
+export function ancestors(roots: readonly Tensor[], until: ReadonlySet<Node> = new Set()): Node[] {
   const seen = new Set<Node>();
   const stack = roots.map((t) => t.node);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (seen.has(node)) continue;
+    if (seen.has(node) || until.has(node)) continue;
     seen.add(node);
     if (node.kind === "op") for (const t of Object.values(node.inputs)) stack.push(t.node);
   }

@@ -94,6 +94,16 @@ export interface Plan {
   readonly guard: number;
 }
 
+/** The step at which most activation bytes must be live: `memory.liveBytes`. Undefined for a plan without steps. */
+export function worstStep({ steps, memory }: Plan): PlannedStep | undefined {
+  // Memory is planned before updates are merged.
+  let end = 0;
+  return steps.find(({ merged = [] }) => {
+    end += 1 + merged.length;
+    return memory.worst < end;
+  });
+}
+
 /** Buffers are made in multiples of this. */
 export const allocated = (bytes: number): number => Math.max(16, Math.ceil(bytes / 16) * 16);
 const aligned = (bytes: number): number => Math.ceil(bytes / 256) * 256;

@@ -1,4 +1,4 @@
-import type { Command } from "commander";
+import { type Command, Option } from "commander";
 import { whole } from "./numbers";
 import type { GlobalOptions } from "./terminal";
 
@@ -6,6 +6,11 @@ import type { GlobalOptions } from "./terminal";
 export function addGlobals(program: Command): void {
   program
     .option("--device <name>", "part of an adapter's name, or its number in `striate devices`")
+    .addOption(
+      new Option("--limits <which>", "all that the adapter has, or what WebGPU guarantees everywhere")
+        .choices(["adapter", "default"])
+        .default("adapter"),
+    )
     .option("--json", "one JSON object a line on stdout, nothing else there", false)
     .option("--quiet", "nothing on stderr but failures", false)
     .option("--seed <n>", "for everything that is random", whole(0), 0)

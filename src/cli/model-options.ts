@@ -2,7 +2,7 @@ import type { Command } from "commander";
 import { modelNamed, models } from "../models";
 import type { Model, ModelOptions } from "../nn/model";
 import { UsageError } from "./failure";
-import { positive, whole } from "./numbers";
+import { positive, share, whole } from "./numbers";
 
 const modelNames: readonly string[] = Object.keys(models);
 
@@ -11,6 +11,11 @@ export interface ModelFlags {
   readonly imgSize?: number;
   readonly channels?: number;
   readonly width?: number;
+  readonly dropout?: number;
+  readonly hidden?: number;
+  /** Commander's default for a `--no-` option is true, also where a model has no auxiliary classifiers. */
+  readonly auxiliaries?: boolean;
+  readonly zeroInit?: boolean;
 }
 
 export function addModelOptions(command: Command): Command {
@@ -19,6 +24,10 @@ export function addModelOptions(command: Command): Command {
     .option("--img-size <pixels>", "side of the square input", whole(1))
     .option("--channels <n>", "of the input, 1 for grey, 3 for colour", whole(1))
     .option("--width <alpha>", "width multiplier (MobileNet)", positive)
+    .option("--dropout <p>", "probability of the classifier's dropout", share)
+    .option("--hidden <n>", "width of the hidden linear layers (AlexNet, ZFNet, VGG)", whole(1))
+    .option("--no-auxiliaries", "leave the classifiers on the side out (GoogLeNet, Inception v3)")
+    .option("--zero-init", "start residual blocks as the identity: last batch norm's weight zero (ResNet)")
     .addHelpText("after", `\nModels: ${modelNames.join(", ")}`);
 }
 
@@ -26,8 +35,9 @@ export function addModelOptions(command: Command): Command {
 export function modelOptionsOf(name: string | undefined, flags: ModelFlags): ModelOptions {
   if (name !== undefined && !modelNames.includes(name))
     throw new UsageError(`there is no model "${name}"; there are ${modelNames.join(", ")}`);
-  const { classes, imgSize: imageSize, channels, width } = flags;
-  const all = { classes, imageSize, channels, width };
+  const { classes, imgSize: imageSize, channels, width, dropout, hidden, zeroInit } = flags;
+  const auxiliaries = flags.auxiliaries === false ? false : undefined;
+  const all = { classes, imageSize, channels, width, dropout, hidden, auxiliaries, zeroInit };
   return Object.fromEntries(Object.entries(all).filter(([, value]) => value !== undefined));
 }
 

@@ -31,3 +31,13 @@ export const perChannel =
   (expected: string, accepts: (value: number) => boolean) =>
   (text: string): number[] =>
     text.split(",").map(real(`${expected}, one or one a channel with commas between`, accepts));
+
+/** `fc=10`; each one is added to those before it. */
+export const scales = (
+  text: string,
+  before: readonly { readonly name: string; readonly factor: number }[] = [],
+): { readonly name: string; readonly factor: number }[] => {
+  const at = text.lastIndexOf("=");
+  if (at <= 0) throw new InvalidArgumentError("Give a layer and a factor, such as fc=10.");
+  return [...before, { name: text.slice(0, at), factor: notNegative(text.slice(at + 1)) }];
+};

@@ -4,7 +4,7 @@ import { plan } from "../nn/compile";
 import { crossEntropy } from "../nn/losses";
 import { sgd } from "../nn/optimizers";
 import { bytesMoved, flopsOf } from "../passes/step";
-import type { Plan } from "../plan";
+import { type Plan, worstStep } from "../plan";
 import { withDevice } from "./device";
 import { globalsOf } from "./globals";
 import { addModelOptions, type ModelFlags, modelOf } from "./model-options";
@@ -31,6 +31,7 @@ export function addPlan(program: Command): void {
           const steps = stepsOf(made);
           const flops = steps.reduce((sum, step) => sum + step.flops, 0);
           const { bytes } = made;
+          const live = liveOf(made);
           terminal.object({
             model: name,
             train: flags.train,
@@ -38,6 +39,7 @@ export function addPlan(program: Command): void {
             adapter: device.adapter.name,
             flops,
             bytes,
+            live,
             steps,
           });
           terminal.result(
@@ -59,12 +61,26 @@ export function addPlan(program: Command): void {
           terminal.result(
             `${steps.length} steps, ${grouped(steps.reduce((sum, { grids }) => sum + grids.length, 0))} dispatches, ${scaled(flops)} FLOPs; ` +
               `peak memory ${formatBytes(bytes.total)}: activations ${formatBytes(bytes.activations)}, parameters ${formatBytes(bytes.parameters)}, ` +
-              `statistics ${formatBytes(bytes.statistics)}, optimizer ${formatBytes(bytes.slots)}, inputs ${formatBytes(bytes.inputs)}, other ${formatBytes(bytes.constants + bytes.overhead)}`,
+              `statistics ${formatBytes(bytes.statistics)}, optimizer ${formatBytes(bytes.slots)}, inputs ${formatBytes(bytes.inputs)}, other ${formatBytes(bytes.constants + bytes.overhead)}\n` +
+              `activations planned ${grouped(bytes.activations)} bytes, ${grouped(live.bytes)} must be live at the worst moment (${live.layer} ${live.phase} ${live.op}): ${live.ratio.toFixed(3)} times as much`,
           );
         });
       },
     );
   addModelOptions(command);
+}
+
+/** The activation bytes that no plan of this order could do without, and what was planned against them. */
+function liveOf(made: Plan) {
+  const node = worstStep(made)?.node;
+  const bytes = made.memory.liveBytes;
+  return {
+    bytes,
+    ratio: bytes === 0 ? 1 : made.bytes.activations / bytes,
+    layer: node?.layer ?? "",
+    phase: node?.phase ?? "",
+    op: node?.op.name ?? "",
+  };
 }
 
 const stepsOf = ({ steps }: Plan) =>

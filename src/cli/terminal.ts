@@ -4,6 +4,7 @@ import Table from "cli-table3";
 /** The options that every command takes. */
 export interface GlobalOptions {
   readonly device?: string | undefined;
+  readonly limits: "adapter" | "default";
   readonly json: boolean;
   readonly quiet: boolean;
   readonly seed: number;

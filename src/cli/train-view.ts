@@ -22,7 +22,7 @@ export class TrainView {
     switch (event.event) {
       case "start":
         terminal.note(
-          `${event.model}, ${grouped(event.parameters)} parameters, on ${event.adapter}\n` +
+          `${event.model}, ${grouped(event.parameters)} parameters${frozenNote(event)}, on ${event.adapter}\n` +
             `${event.data}: ${grouped(event.trainImages)} images to train on, ${grouped(event.evalImages)} to judge by (${event.evalOn}), ${event.classes} classes`,
         );
         if (event.iteration > 0) terminal.note(`resumed after ${grouped(event.iteration)} steps`);
@@ -82,5 +82,8 @@ function isLogged(event: TrainEvent, every: number): boolean {
   if (event.event === "evaluation") return false;
   return event.event !== "step" || event.iteration % every === 0 || event.step === event.steps;
 }
+
+const frozenNote = ({ parameters, trainable }: Extract<TrainEvent, { event: "start" }>): string =>
+  trainable === parameters ? "" : ` of which ${grouped(trainable)} are trained`;
 
 const skippedNote = (count: number): string => (count === 0 ? "" : `  ${grouped(count)} images left out`);

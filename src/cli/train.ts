@@ -1,6 +1,6 @@
 import { type Command, Option } from "commander";
 import { DeviceLostError } from "../errors";
-import type { TrainSettings } from "../train/checkpoint-info";
+import type { LrScale, TrainSettings } from "../train/checkpoint-info";
 import { openTraining, type Training } from "../train/open-training";
 import { defaultSettings, usualRate } from "../train/settings";
 import { withDevice } from "./device";
@@ -8,7 +8,7 @@ import { Interrupted, UsageError } from "./failure";
 import { globalsOf } from "./globals";
 import { interruptible } from "./interrupt";
 import { addModelOptions, type ModelFlags, modelOptionsOf } from "./model-options";
-import { notNegative, perChannel, positive, share, whole } from "./numbers";
+import { notNegative, perChannel, positive, scales, share, whole } from "./numbers";
 import { Terminal } from "./terminal";
 import { TrainView } from "./train-view";
 
@@ -34,6 +34,10 @@ interface TrainFlags extends ModelFlags {
   readonly out?: string;
   readonly resume?: string;
   readonly weights?: string;
+  readonly freeze?: string[];
+  readonly trainOnly?: string[];
+  readonly freezeStatistics?: boolean;
+  readonly lrScale?: LrScale[];
   readonly logEvery: number;
 }
 
@@ -104,6 +108,14 @@ export function addTrain(program: Command): void {
     .option("--out <folder>", "for last.safetensors and best.safetensors (default: checkpoints/DATA-MODEL)")
     .option("--resume <file>", "go on from a checkpoint, bit for bit")
     .option("--weights <file>", "start from these weights; what does not fit keeps its initial values")
+    .option("--freeze <layers...>", "layers and parameters that keep their values, such as conv1 'layer*'")
+    .option("--train-only <layers...>", "freeze everything but these, such as fc")
+    .option("--freeze-statistics", "batch norms of frozen layers use their running statistics, unchanged")
+    .option(
+      "--lr-scale <layer=factor...>",
+      "learning rate of a layer, such as fc=10 'layer*=0.1'; the first that fits counts",
+      scales,
+    )
     .option("--log-every <steps>", "under --json, tell of one step in so many", whole(1), 50)
     .action((data: string | undefined, flags: TrainFlags, self: Command) => train(data, flags, self));
   addModelOptions(command);
@@ -202,6 +214,10 @@ function settingsOf(flags: TrainFlags, seed: number | undefined): Partial<TrainS
     stepEpochs: flags.stepSize,
     gamma: flags.gamma,
     valSplit: flags.valSplit,
+    freeze: flags.freeze,
+    trainOnly: flags.trainOnly,
+    freezeStatistics: flags.freezeStatistics,
+    lrScale: flags.lrScale,
   };
   return Object.fromEntries(Object.entries(settings).filter(([, value]) => value !== undefined));
 }

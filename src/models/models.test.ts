@@ -1,28 +1,14 @@
-import { readFileSync } from "node:fs";
 import { expect, describe as suite, test } from "vitest";
+import { readStateDict } from "../../kernels-test/golden/figures";
+import { fixtureOf } from "../../kernels-test/golden/fixtures";
 import { fileShape } from "../io/layout";
 import { describe } from "../nn/describe";
 import { declareModel } from "../nn/model";
 import { modelNamed, models } from ".";
 
-interface Fixture {
-  readonly parameters: number;
-  readonly tensors: readonly (readonly [name: string, shape: readonly number[], kind?: "buffer"])[];
-}
-const fixtureOf = (name: string): Fixture =>
-  JSON.parse(
-    readFileSync(new URL(`../../kernels-test/golden/state-dicts/${name}.json`, import.meta.url), "utf8"),
-  );
-const fileNames: Readonly<Record<string, string>> = {
-  alexnet: "alexnet-2012",
-  "alexnet-owt": "alexnet",
-  "inception-v3": "inception_v3",
-  "mobilenet-v1": "mobilenetv1_100",
-};
-
 suite("state dicts are those of torchvision and timm", () => {
   test.each(Object.keys(models).filter((name) => name !== "mnist-cnn"))("%s", (name) => {
-    const fixture = fixtureOf(fileNames[name] ?? name.replace("-bn", "_bn"));
+    const fixture = readStateDict(fixtureOf(name));
     const { trace } = declareModel(modelNamed(name), 1, { auxiliaries: true });
     const ours = [...trace.variables.values()].map(
       ({ name: own, outputs, layout, role }) =>
@@ -104,6 +90,16 @@ test.each([
     // A figure in whole millions is half a million off at most.
     if (figure !== undefined) expect(Math.abs(macs / 1e6 - figure)).toBeLessThanOrEqual(0.51);
   }
+});
+
+test("residual blocks start as the identity where that is asked for", () => {
+  const zeroed = (zeroInit: boolean) =>
+    [...declareModel(modelNamed("resnet50", { zeroInit }), 1).trace.variables.values()]
+      .filter(({ name, init, outputs }) => /bn.*weight$/.test(name) && init(outputs.y.shape, 1, 1)[0] === 0)
+      .map(({ name }) => name);
+  expect(zeroed(false)).toEqual([]);
+  expect(zeroed(true)).toHaveLength(16);
+  expect(zeroed(true).every((name) => name.endsWith("bn3.weight"))).toBe(true);
 });
 
 test("names and options that there are not are told", () => {

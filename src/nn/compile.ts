@@ -15,6 +15,8 @@ interface DeviceOptions extends PlanOptions {
   readonly state?: State | undefined;
   /** Seed of new parameters and of dropout. */
   readonly seed?: number | undefined;
+  /** Limits to plan for when they are to be lower than the device's own. */
+  readonly limits?: Partial<PlanLimits> | undefined;
 }
 
 /** Without a loss: logits and probabilities. */

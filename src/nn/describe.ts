@@ -22,6 +22,8 @@ export interface ModelDescription {
   readonly layers: readonly LayerRow[];
   /** Trainable numbers, those of auxiliary classifiers among them. */
   readonly parameters: number;
+  /** Those of the network alone, without auxiliary classifiers: what inference needs. */
+  readonly parametersWithoutAuxiliaries: number;
   /** Multiply-adds of convolutions and linear layers for one image, without auxiliary classifiers, as torchvision counts. */
   readonly macs: number;
 }
@@ -46,6 +48,7 @@ export function describe(
   const sides = trace.auxiliaryOutputs.map((side) => side.logits);
   const nodes = ancestors([logits, ...sides]).filter(isCounted);
   const parameters = [...trace.variables.values()].filter(({ role }) => role === "parameter");
+  const own = new Set(ancestors([logits]));
   const sizeOfAll = (list: typeof parameters) =>
     list.reduce((sum, { outputs }) => sum + outputs.y.shape.reduce((a, b) => a * b, 1), 0);
   const told = new Set<string>();
@@ -66,6 +69,7 @@ export function describe(
     classes: model.classes,
     layers,
     parameters: sizeOfAll(parameters),
-    macs: macsOf(ancestors([logits]).filter(isCounted)),
+    parametersWithoutAuxiliaries: sizeOfAll(parameters.filter((node) => own.has(node))),
+    macs: macsOf([...own].filter(isCounted)),
   };
 }

@@ -4,3 +4,4 @@ export * from "./combinators";
 export * from "./initializers";
 export { type Layer, layer, Scope } from "./layer";
 export * from "./layers";
+export { parameterPattern } from "./parameter-names";

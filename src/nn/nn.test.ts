@@ -5,7 +5,15 @@ import { vgg11 } from "../models/vgg";
 import { input } from "../tensor";
 import * as activations from "./activations";
 import { plan } from "./compile";
-import { fansOf, kaimingNormal, torchWeight, xavierUniform } from "./initializers";
+import {
+  fansOf,
+  kaimingNormal,
+  kaimingUniform,
+  torchWeight,
+  truncatedNormalInit,
+  xavierNormal,
+  xavierUniform,
+} from "./initializers";
 import { Scope, Trace } from "./layer";
 import { crossEntropy } from "./losses";
 import { declareModel } from "./model";
@@ -27,7 +35,28 @@ test("initialisers have the spread that their definitions say, and repeat by see
   expect(spread(torchWeight(shape, 1, 2))).toBeCloseTo(1 / Math.sqrt(3 * 288), 3);
   expect(spread(kaimingNormal("out")(shape, 1, 2))).toBeCloseTo(Math.sqrt(2 / 576), 3);
   expect(spread(xavierUniform()(shape, 1, 2))).toBeCloseTo(Math.sqrt(2 / (288 + 576)), 3);
+  expect(spread(kaimingUniform()(shape, 1, 2))).toBeCloseTo(Math.sqrt(2 / 288), 3);
+  expect(spread(xavierNormal(2)(shape, 1, 2))).toBeCloseTo(2 * Math.sqrt(2 / (288 + 576)), 3);
+  expect(Math.max(...kaimingUniform()(shape, 1, 2))).toBeLessThanOrEqual(Math.sqrt(6 / 288));
   expect(torchWeight(shape, 1, 2)).toEqual(torchWeight(shape, 1, 2));
+  expect(torchWeight(shape, 1, 2)).not.toEqual(torchWeight(shape, 2, 2));
+});
+
+test("a truncated normal has nothing past its limit and the spread that is left", () => {
+  const values = truncatedNormalInit(0.5, 2)([64, 3, 3, 32], 1, 2);
+  expect(Math.max(...values.map(Math.abs))).toBeLessThanOrEqual(1);
+  expect(Math.max(...values.map(Math.abs))).toBeGreaterThan(0.99);
+  const mean = values.reduce((sum, v) => sum + v, 0) / values.length;
+  expect(mean).toBeCloseTo(0, 2);
+  // Variance within ±2 standard deviations: 1 − 4·φ(2) / (Φ(2) − Φ(−2)).
+  const left = 1 - (4 * 0.05399097) / 0.95449974;
+  const spread = Math.sqrt(values.reduce((sum, v) => sum + v * v, 0) / values.length);
+  expect(spread).toBeCloseTo(0.5 * Math.sqrt(left), 2);
+});
+
+test("smoothing is a share below one", () => {
+  expect(() => crossEntropy({ smoothing: 1 })).toThrow("smoothing is 1, expected at least 0 and below 1");
+  expect(() => crossEntropy({ smoothing: Number.NaN })).toThrow("smoothing is NaN");
 });
 
 test("a linear layer behind a flatten remembers the images, through dropout too", () => {

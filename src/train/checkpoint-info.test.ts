@@ -22,6 +22,13 @@ const info: CheckpointInfo = {
     stepEpochs: 30,
     gamma: 0.1,
     valSplit: 0,
+    freeze: ["c1", "c*.bias"],
+    trainOnly: [],
+    freezeStatistics: true,
+    lrScale: [
+      { name: "output", factor: 10 },
+      { name: "c*", factor: 0.1 },
+    ],
   },
   progress: {
     epoch: 1,
@@ -38,6 +45,18 @@ test("what is written is read again, sums to the last bit", () => {
   expect(
     parseInfo(formatInfo({ ...info, progress: { ...info.progress, best: null } }), "f").progress.best,
   ).toBeNull();
+});
+
+test("a checkpoint from before there were settings of transfer learning froze nothing", () => {
+  const { freeze, trainOnly, freezeStatistics, lrScale, ...settings } = info.settings;
+  const text = JSON.stringify({ ...JSON.parse(formatInfo(info)), settings });
+  expect(parseInfo(text, "f").settings).toEqual({
+    ...settings,
+    freeze: [],
+    trainOnly: [],
+    freezeStatistics: false,
+    lrScale: [],
+  });
 });
 
 test("the text does not depend on the order in which facts were gathered", () => {
@@ -64,6 +83,12 @@ test.each([
     "settings.optimizer",
     "lion",
     'F: metadata striate.settings.optimizer is "lion", expected one of sgd, adam, adamw',
+  ],
+  ["settings.freeze", "c1", 'F: metadata striate.settings.freeze is "c1", expected names'],
+  [
+    "settings.lrScale",
+    [{ name: "c1", factor: -1 }],
+    'F: metadata striate.settings.lrScale is [{"name":"c1","factor":-1}], expected names and factors',
   ],
   ["images.source", [28, 28], "F: metadata striate.images.source is [28,28], expected [H, W, C]"],
   [

@@ -32,6 +32,20 @@ export interface TrainSettings {
   readonly gamma: number;
   /** Share of the training images that is held out to choose the best epoch; 0 evaluates on the test images. */
   readonly valSplit: number;
+  /** Layers and parameters that keep their values; `*` stands for any characters. */
+  readonly freeze: readonly string[];
+  /** If there are any, all the others keep their values. */
+  readonly trainOnly: readonly string[];
+  /** Whether batch norms with frozen parameters use their running statistics and leave them alone. */
+  readonly freezeStatistics: boolean;
+  /** Layers and parameters whose learning rate is multiplied; the first that names a parameter counts. */
+  readonly lrScale: readonly LrScale[];
+}
+
+/** A learning rate of its own for some parameters. */
+export interface LrScale {
+  readonly name: string;
+  readonly factor: number;
 }
 
 /** Where a run stands: with the settings and the state, all that is needed to go on bit for bit. */
@@ -99,7 +113,7 @@ export function parseInfo(text: string, file: string): CheckpointInfo {
     throw new InputError(
       `${file}: checkpoint format ${version}, this Striate reads up to ${VERSION}; use a newer Striate`,
     );
-  const classes = root.list("classes", (v) => typeof v === "string", "names");
+  const classes = root.list("classes", isText, "names");
   return {
     model: root.text("model"),
     options: root.options("options"),
@@ -147,8 +161,23 @@ function parseSettings(fields: Fields): TrainSettings {
     stepEpochs: number("stepEpochs"),
     gamma: number("gamma"),
     valSplit: number("valSplit"),
+    freeze: fields.has("freeze") ? fields.list("freeze", isText, "names") : [],
+    trainOnly: fields.has("trainOnly") ? fields.list("trainOnly", isText, "names") : [],
+    freezeStatistics: fields.has("freezeStatistics") && fields.flag("freezeStatistics"),
+    lrScale: fields.has("lrScale") ? fields.list("lrScale", isLrScale, "names and factors") : [],
   };
 }
+
+const isText = (value: unknown): value is string => typeof value === "string";
+
+const isLrScale = (value: unknown): value is LrScale =>
+  typeof value === "object" &&
+  value !== null &&
+  "name" in value &&
+  isText(value.name) &&
+  "factor" in value &&
+  typeof value.factor === "number" &&
+  notNegative(value.factor);
 
 function parseProgress(fields: Fields): TrainProgress {
   const count = (key: string) => fields.number(key, whole, "a whole number");
@@ -181,6 +210,10 @@ class Fields {
     if (typeof value !== "object" || value === null || Array.isArray(value))
       throw new InputError(`${file}: metadata ${path} is ${JSON.stringify(value)}, expected an object`);
     this.#values = { ...value };
+  }
+
+  has(key: string): boolean {
+    return this.#values[key] !== undefined;
   }
 
   #wrong(key: string, expected: string): InputError {

@@ -14,6 +14,8 @@ export interface StartEvent {
   readonly event: "start";
   readonly model: string;
   readonly parameters: number;
+  /** Those of them that are not frozen. */
+  readonly trainable: number;
   readonly data: string;
   readonly classes: number;
   readonly trainImages: number;

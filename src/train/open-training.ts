@@ -7,13 +7,14 @@ import { modelNamed } from "../models";
 import { compile } from "../nn/compile";
 import { crossEntropy } from "../nn/losses";
 import type { Model, ModelOptions } from "../nn/model";
-import { adam, adamw, type Optimizer, sgd } from "../nn/optimizers";
+import { adam, adamw, type Optimizer, type ParameterGroup, sgd } from "../nn/optimizers";
 import { type Checkpoint, type LoadReport, loadWeights, readCheckpoint } from "./checkpoint";
 import type { CheckpointInfo, TrainProgress, TrainSettings } from "./checkpoint-info";
 import { holdOut } from "./hold-out";
 import { type PreparationOptions, prepareImages } from "./prepare";
 import { checkSettings, defaultSettings } from "./settings";
 import { Trainer } from "./trainer";
+import { type Transfer, transferOf } from "./transfer";
 
 export interface TrainingOptions extends PreparationOptions {
   readonly device: Device;
@@ -60,6 +61,7 @@ export async function openTraining(options: TrainingOptions): Promise<Training> 
   if (resumed !== undefined) checkUnchanged(resumed.info, settings, options);
   const weights = options.weights === undefined ? undefined : await readCheckpoint(options.weights);
   const { model, data, source } = await openModelAndData(options, resumed?.info);
+  const transfer = transferOf(model, settings);
   const images = resumed?.info.images ?? prepareImages(data.train, model.input, options);
   const { kept, heldOut } =
     settings.valSplit > 0
@@ -76,7 +78,7 @@ export async function openTraining(options: TrainingOptions): Promise<Training> 
     progress: resumed?.info.progress ?? START,
   };
   const parts = { train: kept, evaluation: heldOut, test: data.test };
-  return compileTraining(options, info, model, parts, { resumed, weights });
+  return compileTraining(options, info, model, parts, { resumed, weights, transfer });
 }
 
 const START: TrainProgress = { epoch: 0, position: 0, iteration: 0, lossSum: 0, lossCount: 0, best: null };
@@ -87,12 +89,18 @@ async function compileTraining(
   info: CheckpointInfo,
   model: Model,
   splits: { readonly train: Split; readonly evaluation: Split; readonly test: Split },
-  from: { readonly resumed: Resumable | undefined; readonly weights: Checkpoint | undefined },
+  from: {
+    readonly resumed: Resumable | undefined;
+    readonly weights: Checkpoint | undefined;
+    readonly transfer: Transfer;
+  },
 ): Promise<Training> {
   const { settings } = info;
   const { batch, seed, labelSmoothing } = settings;
   const loss = crossEntropy({ smoothing: labelSmoothing });
-  const step = await compile(model, { device, batch, seed, loss, optimizer: optimizerOf(settings) });
+  const { freeze, freezeStatistics, groups } = from.transfer;
+  const optimizer = optimizerOf(settings, groups);
+  const step = await compile(model, { device, batch, seed, loss, optimizer, freeze, freezeStatistics });
   try {
     const infer = await compile(model, { device, batch, state: step.state });
     if (from.resumed !== undefined) loadWeights(from.resumed, step.state, { slots: true });
@@ -124,10 +132,12 @@ async function compileTraining(
 const usualFolder = ({ data, model }: CheckpointInfo): string =>
   join("checkpoints", `${basename(resolve(data))}-${model}`);
 
-function optimizerOf(settings: TrainSettings): Optimizer {
+function optimizerOf(settings: TrainSettings, groups: readonly ParameterGroup[]): Optimizer {
   const { lr, momentum, nesterov, weightDecay } = settings;
-  if (settings.optimizer === "sgd") return sgd({ lr, momentum, nesterov, weightDecay });
-  return settings.optimizer === "adam" ? adam({ lr, weightDecay }) : adamw({ lr, weightDecay });
+  if (settings.optimizer === "sgd") return sgd({ lr, momentum, nesterov, weightDecay, groups });
+  return settings.optimizer === "adam"
+    ? adam({ lr, weightDecay, groups })
+    : adamw({ lr, weightDecay, groups });
 }
 
 /** The options that were given, as a file can hold them. */
@@ -160,8 +170,8 @@ function checkUnchanged(
 ): void {
   if (model !== undefined && model !== info.model)
     throw new InputError(`${resume}: the run trains ${info.model}, not ${model}; start a new one`);
-  for (const name of ["seed", "batch", "optimizer", "valSplit"] as const)
-    if (settings[name] !== info.settings[name])
+  for (const name of ["seed", "batch", "optimizer", "valSplit", "freeze", "trainOnly"] as const)
+    if (String(settings[name]) !== String(info.settings[name]))
       throw new InputError(
         `${resume}: ${name} is ${info.settings[name]} in this run and cannot become ${settings[name]}; leave it out, or start a new run`,
       );

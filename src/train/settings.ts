@@ -17,6 +17,10 @@ export const defaultSettings: TrainSettings = {
   stepEpochs: 30,
   gamma: 0.1,
   valSplit: 0,
+  freeze: [],
+  trainOnly: [],
+  freezeStatistics: false,
+  lrScale: [],
 };
 
 /** Learning rates that suit most networks, where none is given. */
@@ -52,6 +56,9 @@ export function checkSettings(settings: TrainSettings): TrainSettings {
   ];
   for (const [name, value, accepts, expected] of rules)
     if (!accepts(value)) throw new InputError(`${name} is ${value}, expected ${expected}`);
+  for (const { name, factor } of settings.lrScale)
+    if (!real(0)(factor))
+      throw new InputError(`lrScale of ${name} is ${factor}, expected a finite number of at least 0`);
   if (settings.nesterov && (settings.optimizer !== "sgd" || settings.momentum === 0))
     throw new InputError("nesterov needs the optimizer sgd with a momentum above 0");
   return settings;

@@ -5,6 +5,7 @@ import type { Split } from "../data/dataset";
 import { InputError } from "../io/errors";
 import { fileReason } from "../io/file-reason";
 import type { State } from "../state";
+import { sizeOf } from "../tensor";
 import { notFinite, saveCheckpoint } from "./checkpoint";
 import type { CheckpointInfo, TrainProgress } from "./checkpoint-info";
 import { evaluate, type LogitsNetwork } from "./evaluate";
@@ -115,7 +116,7 @@ export class Trainer {
     yield {
       event: "start",
       model: info.model,
-      parameters: countParameters(step.state),
+      ...countParameters(step.state),
       data: info.data,
       classes: info.classes.length,
       trainImages: train.count,
@@ -300,10 +301,11 @@ export class Trainer {
   }
 }
 
-const countParameters = (state: State): number =>
-  state
-    .variables("parameter")
-    .reduce((sum, { shape }) => sum + shape.reduce((product, n) => product * n, 1), 0);
+function countParameters(state: State): { readonly parameters: number; readonly trainable: number } {
+  const all = state.variables("parameter");
+  const count = (list: typeof all) => list.reduce((sum, { shape }) => sum + sizeOf(shape), 0);
+  return { parameters: count(all), trainable: count(all.filter(({ trainable }) => trainable)) };
+}
 
 /** Found out before training: a folder that takes no checkpoint at the end of the first epoch would waste it. */
 async function openFolder(folder: string): Promise<void> {
