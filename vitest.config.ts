@@ -2,7 +2,8 @@ import { defineConfig } from "vitest/config";
 
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "kernels-test/**/*.test.ts", "scripts/**/*.test.ts"],
+    globalSetup: "scripts/fresh-build.mjs",
+    include: ["{src,kernels-test,docs,examples,scripts}/**/*.test.ts"],
     // Dawn lives in a process of its own per worker, and each pays for the pipelines that it compiles (most of a
     // GPU test's time on a software adapter): few long-lived workers beat many.
     pool: "forks",
