@@ -123,20 +123,19 @@ describe("a step", () => {
     );
     try {
       const steps = async (count: number) => {
-        let last = Number.NaN;
-        for (let k = 0; k < count; k++) last = (await step.run({ image, label })).loss;
+        for (let k = 0; k < count; k++) await step.run({ image, label });
         collect();
         const { heapUsed, external, arrayBuffers, rss } = process.memoryUsage();
-        return { last, host: heapUsed + external + arrayBuffers, rss, live, bytes: device.liveBytes };
+        return { host: heapUsed + external + arrayBuffers, rss, live, bytes: device.liveBytes };
       };
-      const before = await steps(100);
-      const after = await steps(900);
+      // Allocators of the driver and of the host fill their pools in the first few hundred.
+      const before = await steps(600);
+      const after = await steps(1000);
       expect(after.live).toBe(before.live);
       expect(after.bytes).toBe(before.bytes);
       expect(after.bytes).toBe(step.plan.bytes.total);
-      expect(after.last).toBeLessThan(before.last);
       expect(after.host - before.host).toBeLessThan(2 ** 20);
-      expect(after.rss - before.rss).toBeLessThan(48 * 2 ** 20);
+      expect(after.rss - before.rss).toBeLessThan(32 * 2 ** 20);
     } finally {
       create.mockRestore();
     }
