@@ -4,6 +4,7 @@ import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { memorySplit } from "../data/dataset";
 import { type Device, openDevice } from "../device";
+import { DeviceLostError } from "../errors";
 import { relu } from "../nn/activations";
 import { sequential } from "../nn/combinators";
 import { compile } from "../nn/compile";
@@ -70,22 +71,24 @@ async function train(
     settings = info.settings,
     wrap = (step) => step,
     onEvent = () => undefined,
+    on = device,
   }: {
     resume?: string;
     settings?: CheckpointInfo["settings"];
     wrap?: (step: StepNetwork) => StepNetwork;
     onEvent?: (event: TrainEvent, trainer: Trainer) => void;
+    on?: Device;
   } = {},
 ) {
   const { seed, batch, lr, momentum } = settings;
   const step = await compile(tiny(), {
-    device,
+    device: on,
     batch,
     seed,
     loss: crossEntropy(),
     optimizer: sgd({ lr, momentum }),
   });
-  const infer = await compile(tiny(), { device, batch, state: step.state });
+  const infer = await compile(tiny(), { device: on, batch, state: step.state });
   try {
     let progress = start;
     if (resume !== undefined) {
@@ -180,6 +183,23 @@ test("weights that blow up end the run with the first bad tensor and the checkpo
   );
   expect((await readCheckpoint(last)).info?.progress).toMatchObject({ epoch: 1, iteration: 5 });
   expect((await readdir(join(folder, "diverged"))).sort()).toEqual(["best.safetensors", "last.safetensors"]);
+});
+
+test("a device that is lost ends the run; from its last checkpoint another device ends with the same bytes", async () => {
+  const whole = await train("not-lost");
+  const doomed = await openDevice({ adapter: process.env.STRIATE_DEVICE });
+  const failing = train("lost", {
+    on: doomed,
+    onEvent: (event) => {
+      if (event.event === "step" && event.iteration === 8) doomed.gpu.destroy();
+    },
+  });
+  await expect(failing).rejects.toThrow(DeviceLostError);
+  doomed.close();
+  const last = join(folder, "lost", "last.safetensors");
+  expect((await readCheckpoint(last)).info?.progress).toMatchObject({ epoch: 1, iteration: 5 });
+  const { file } = await train("found", { resume: last });
+  expect((await readFile(file)).equals(await readFile(whole.file))).toBe(true);
 });
 
 test("a batch that is larger than the data is refused before anything runs", async () => {

@@ -6,7 +6,7 @@ import { build } from "tsup";
 import ts from "typescript";
 import { afterAll, expect, test } from "vitest";
 
-const root = dirname(dirname(fileURLToPath(import.meta.url)));
+const root = dirname(dirname(dirname(fileURLToPath(import.meta.url))));
 const folder = mkdtempSync(join(tmpdir(), "striate-imports-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
