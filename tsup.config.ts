@@ -7,7 +7,11 @@ export default defineConfig({
   platform: "neutral",
   external: [/^node:/, /^echarts/, "webgpu", "sharp", "commander", "cli-progress", "cli-table3"],
   noExternal: ["wgsl-preprocessor"],
-  dts: { entry: { index: "src/index.ts", node: "src/node.ts" } },
+  removeNodeProtocol: false,
+  dts: {
+    entry: { index: "src/index.ts", node: "src/node.ts" },
+    banner: '/// <reference types="@webgpu/types" />',
+  },
   splitting: true,
   clean: true,
 });

@@ -1,8 +1,35 @@
 import { defineConfig } from "vitest/config";
 
+/** Tests of what is built: the package, and programs that run as a user's would. They bring the build up to date first. */
+const built = ["src/cli/**", "src/package/**", "examples/**"];
+const all = "{src,kernels-test,docs,examples,scripts}/**/*.test.ts";
+const gpu = "**/*.gpu.test.ts";
+const fresh = "scripts/fresh-build.mjs";
+
 export default defineConfig({
   test: {
-    include: ["src/**/*.test.ts", "kernels-test/**/*.test.ts", "scripts/**/*.test.ts"],
+    // "cpu" and "package" need no GPU.
+    projects: [
+      { extends: true, test: { name: "cpu", include: [all], exclude: [gpu, ...built] } },
+      { extends: true, test: { name: "gpu", include: [gpu], exclude: ["**/node_modules/**", ...built] } },
+      {
+        extends: true,
+        test: {
+          name: "package",
+          include: built.map((path) => `${path}/*.test.ts`),
+          exclude: [gpu],
+          globalSetup: fresh,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "package-gpu",
+          include: built.map((path) => `${path}/*.gpu.test.ts`),
+          globalSetup: fresh,
+        },
+      },
+    ],
     // Dawn lives in a process of its own per worker, and each pays for the pipelines that it compiles (most of a
     // GPU test's time on a software adapter): few long-lived workers beat many.
     pool: "forks",

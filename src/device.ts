@@ -193,6 +193,13 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   return new Device(device, true, description);
 }
 
+/** A buffer to be made: its size in bytes is rounded up. */
+export interface BufferRequest {
+  readonly label: string;
+  readonly size: number;
+  readonly usage: GPUBufferUsageFlags;
+}
+
 /** A compute pipeline with the layout of its bind groups. */
 export interface Pipeline {
   readonly pipeline: GPUComputePipeline;
@@ -261,31 +268,15 @@ export class Device {
     }
   }
 
-  /** Creates a buffer of zeros. @throws OutOfMemoryError with requested, live and peak bytes */
-  async createBuffers(
-    requests: readonly {
-      readonly label: string;
-      readonly size: number;
-      readonly usage: GPUBufferUsageFlags;
-    }[],
-  ) {
+  /** Creates buffers of zeros, all of them or none. @throws OutOfMemoryError with requested, live and peak bytes */
+  async createBuffers(requests: readonly BufferRequest[]): Promise<GPUBuffer[]> {
     this.check();
-    this.gpu.pushErrorScope("out-of-memory");
-    this.gpu.pushErrorScope("validation");
-    const buffers: GPUBuffer[] = [];
-    let requested = 0;
-    for (const { label, size, usage } of requests) {
-      const padded = Math.max(16, Math.ceil(size / 16) * 16);
-      requested += padded;
-      buffers.push(this.gpu.createBuffer({ label, size: padded, usage }));
-    }
-    const invalid = await this.gpu.popErrorScope();
-    const exhausted = await this.gpu.popErrorScope();
-    if (invalid !== null || exhausted !== null) {
-      for (const buffer of buffers) buffer.destroy();
+    const { buffers, refusal } = await this.#allocate(requests);
+    if (refusal !== undefined) {
       this.check();
+      const requested = requests.reduce((sum, { size }) => sum + padded(size), 0);
       throw new OutOfMemoryError(
-        `out of GPU memory: ${formatBytes(requested)} requested for ${requests[0]?.label ?? "a buffer"}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${oneLine((exhausted ?? invalid)?.message ?? "")})`,
+        `out of GPU memory: ${formatBytes(requested)} requested for ${requests[0]?.label ?? "a buffer"}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${refusal})`,
         requested,
         this.liveBytes,
         this.peakBytes,
@@ -297,6 +288,31 @@ export class Device {
     }
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
     return buffers;
+  }
+
+  /** Whether there is memory for buffers of these sizes now; none of them is kept. */
+  async hasRoomFor(sizes: readonly number[]): Promise<boolean> {
+    this.check();
+    const { buffers, refusal } = await this.#allocate(
+      sizes.map((size) => ({ label: "a trial", size, usage: 0x80 | 0x4 | 0x8 })),
+    );
+    for (const buffer of buffers) buffer.destroy();
+    return refusal === undefined;
+  }
+
+  /** All the buffers, or none of them and what the device says about it. */
+  async #allocate(requests: readonly BufferRequest[]) {
+    this.gpu.pushErrorScope("out-of-memory");
+    this.gpu.pushErrorScope("validation");
+    const buffers = requests.map(({ label, size, usage }) =>
+      this.gpu.createBuffer({ label, size: padded(size), usage }),
+    );
+    // Both at once: another's scopes must not come between.
+    const [invalid, exhausted] = await Promise.all([this.gpu.popErrorScope(), this.gpu.popErrorScope()]);
+    const error = exhausted ?? invalid;
+    if (error === null) return { buffers };
+    for (const buffer of buffers) buffer.destroy();
+    return { buffers: [], refusal: oneLine(error.message) };
   }
 
   destroyBuffers(buffers: Iterable<GPUBuffer>): void {
@@ -319,7 +335,10 @@ export class Device {
 
   async #createPipeline({ label, source, access, hasParams }: PipelineRequest): Promise<Pipeline> {
     const layout = this.#layout(access, hasParams);
+    // What is wrong with the shader is told below, with the kernel's name, and nowhere else.
+    this.gpu.pushErrorScope("validation");
     const module = this.gpu.createShaderModule({ label, code: source });
+    const refused = this.gpu.popErrorScope();
     try {
       const pipeline = await this.gpu.createComputePipelineAsync({
         label,
@@ -328,6 +347,7 @@ export class Device {
       });
       return { pipeline, layout };
     } catch (error) {
+      await this.settle(refused);
       this.check();
       const { messages } = await module.getCompilationInfo();
       const first = messages.find(({ type }) => type === "error");
@@ -408,6 +428,8 @@ export class Device {
     this.close();
   }
 }
+
+const padded = (size: number): number => Math.max(16, Math.ceil(size / 16) * 16);
 
 const oneLine = (text: string): string => text.replace(/\s+/g, " ").trim();
 

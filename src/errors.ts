@@ -21,8 +21,22 @@ export class OutOfMemoryError extends GpuError {
     readonly requestedBytes: number,
     readonly liveBytes: number,
     readonly peakBytes: number,
+    options?: ErrorOptions,
   ) {
-    super(message);
+    super(message, options);
+  }
+}
+
+/** A tensor is larger than the adapter's limits allow, in a place where it cannot be cut. */
+export class LimitError extends GpuError {
+  override readonly name: string = "LimitError";
+  constructor(
+    message: string,
+    readonly neededBytes: number,
+    readonly limitBytes: number,
+    options?: ErrorOptions,
+  ) {
+    super(message, options);
   }
 }
 

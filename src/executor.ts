@@ -53,7 +53,13 @@ export async function compileGraph(spec: GraphSpec, options: GraphOptions): Prom
     ...options,
     variablePlaces: ({ name }) => state.segments(name),
   });
-  return Executable.create(plan, device, state, options.state === undefined);
+  try {
+    return await Executable.create(plan, device, state, options.state === undefined);
+  } catch (error) {
+    // What is left of a failed compilation must not take up the memory that a smaller one needs.
+    if (options.state === undefined) state.close();
+    throw error;
+  }
 }
 
 /** A compiled graph on a device. It owns its buffers until `close`; its state may be shared. */
@@ -320,12 +326,23 @@ export class Executable {
     }
   }
 
-  /** The buffer that holds an output after a run, for work that stays on the GPU. */
+  /**
+   * Where an output lies after a run, for work that stays on the GPU.
+   *
+   * @throws GpuError when there is no such output, or when it is so large that it lies in several buffers
+   */
   output(name: string): Place {
     const tensor = this.plan.spec.outputs[name];
-    const [place] = tensor === undefined ? [] : (this.places.get(ownerOf(tensor).id) ?? []);
-    if (place === undefined) throw new GpuError(`there is no output ${name}`);
-    return place;
+    const [place, ...more] = tensor === undefined ? [] : (this.places.get(ownerOf(tensor).id) ?? []);
+    if (tensor === undefined || place === undefined)
+      throw new GpuError(
+        `there is no output ${name}; the graph has ${Object.keys(this.plan.spec.outputs).join(", ")}`,
+      );
+    if (more.length > 0)
+      throw new GpuError(
+        `the output ${name} ${formatShape(tensor.shape)} lies in ${more.length + 1} buffers; read it back instead`,
+      );
+    return { ...place, bytes: bytesOf(tensor) };
   }
 
   /** Fills all memory that the graph plans, and its inputs, with a pattern: what a run does not write stays visible. */

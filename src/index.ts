@@ -9,7 +9,14 @@ export {
   listAdapters,
   openDevice,
 } from "./device";
-export { DeviceLostError, GpuError, KernelError, NoAdapterError, OutOfMemoryError } from "./errors";
+export {
+  DeviceLostError,
+  GpuError,
+  KernelError,
+  LimitError,
+  NoAdapterError,
+  OutOfMemoryError,
+} from "./errors";
 export {
   compileGraph,
   type Executable,

@@ -1,4 +1,5 @@
 import { ancestors } from "./autodiff";
+import { formatBytes, LimitError } from "./errors";
 import { fuse } from "./passes/fuse";
 import { type MemoryPlan, type MemoryTensor, planMemory, type Segment } from "./passes/memory";
 import { mergeUpdates } from "./passes/merge";
@@ -11,6 +12,7 @@ import { layoutVariables, split } from "./state";
 import {
   bytesOf,
   type ConstantNode,
+  formatShape,
   type InputNode,
   type OpNode,
   type Tensor,
@@ -165,6 +167,17 @@ export function planGraph(
   const inputs = nodes.filter((n): n is InputNode => n.kind === "input");
   const variables = nodes.filter((n): n is VariableNode => n.kind === "variable");
   const constants = nodes.filter((n): n is ConstantNode => n.kind === "constant");
+  for (const { outputs: own, ...node } of [...inputs, ...constants]) {
+    const bytes = bytesOf(own.y) + guard;
+    if (bytes > limits.maxBufferSize) {
+      const what = node.kind === "input" ? `input ${node.name}` : "a constant";
+      throw new LimitError(
+        `${what} ${formatShape(own.y.shape)} needs ${formatBytes(bytes)} and a buffer of the adapter holds ${formatBytes(limits.maxBufferSize)}; use a smaller batch or input`,
+        bytes,
+        limits.maxBufferSize,
+      );
+    }
+  }
   const layout = layoutVariables(variables, limits.maxBufferSize).places;
   const locate = (t: Tensor): Segment | undefined => {
     const { node } = t;

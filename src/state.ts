@@ -1,4 +1,5 @@
 import type { Device } from "./device";
+import { LimitError } from "./errors";
 import { cutAtRows, type Segment } from "./passes/memory";
 import { outerRowBytes } from "./passes/window";
 import { streamOf } from "./random";
@@ -224,7 +225,9 @@ export function split(t: Tensor, most: number): number[] {
   const rowBytes = outerRowBytes(t);
   const parts = cutAtRows({ bytes: bytesOf(t), rowBytes }, most, align);
   if (parts !== undefined) return parts;
-  throw new Error(
+  throw new LimitError(
     `a row of ${formatShape(t.shape)} has ${rowBytes} bytes, the adapter's buffers ${most}; ask the device for a larger maxBufferSize`,
+    rowBytes,
+    most,
   );
 }

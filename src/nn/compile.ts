@@ -1,9 +1,10 @@
 import type { Device } from "../device";
 import { compileGraph, type Executable, type InputData, type OutputData } from "../executor";
 import type { Target } from "../passes/select";
-import { type Plan, type PlanLimits, type PlanOptions, planGraph } from "../plan";
+import { type Plan, type PlanLimits, type PlanOptions, planGraph, planLimits } from "../plan";
 import { keyOf } from "../random";
 import type { State } from "../state";
+import { compileOrSuggest, planOrSuggest } from "./fitting-batch";
 import type { Loss } from "./losses";
 import type { Model } from "./model";
 import { type NetworkGraph, type NetworkOptions, networkGraph } from "./network-graph";
@@ -53,7 +54,8 @@ export type NetworkInputs = {
  * const { loss } = await step.run({ image, label });
  * const infer = await compile(net, { device, batch: 1, state: step.state });
  * const { probabilities } = await infer.run({ image: one });
- * @throws ShapeError naming the layer whose sizes do not fit, OutOfMemoryError, KernelError
+ * @throws ShapeError naming the layer whose sizes do not fit; OutOfMemoryError and LimitError, which name the largest batch
+ *   that fits; KernelError
  */
 export async function compile(model: Model, options: TrainingOptions): Promise<TrainingNetwork>;
 export async function compile(model: Model, options: EvaluationOptions): Promise<EvaluationNetwork>;
@@ -63,7 +65,14 @@ export async function compile(
   options: TrainingOptions | EvaluationOptions | InferenceOptions,
 ): Promise<Network> {
   const graph = networkGraph(model, options);
-  const executable = await compileGraph(graph.spec, options);
+  const { device, batch } = options;
+  const limits = planLimits(device.limits);
+  const executable = await compileOrSuggest(
+    device,
+    batch,
+    (smaller) => planGraph(networkGraph(model, { ...options, batch: smaller }).spec, device, limits, options),
+    () => compileGraph(graph.spec, options),
+  );
   if (options.optimizer !== undefined)
     return new TrainingNetwork(model, options.batch, graph, executable, options.optimizer);
   if (options.loss !== undefined) return new EvaluationNetwork(model, options.batch, graph, executable);
@@ -97,7 +106,10 @@ export function plan(
     PlanOptions & { readonly device?: (Target & { readonly limits: PlanLimits }) | undefined },
 ): Plan {
   const device = options.device ?? guaranteed;
-  return planGraph(networkGraph(model, options).spec, device, device.limits, options);
+  const limits = planLimits(device.limits);
+  return planOrSuggest(options.batch, (batch) =>
+    planGraph(networkGraph(model, { ...options, batch }).spec, device, limits, options),
+  );
 }
 
 /** A compiled model: it owns its working memory until `close`. */

@@ -8,6 +8,8 @@
  * Joslin & Clements 1999).
  */
 
+import { LimitError } from "../errors";
+
 /** A tensor to place: `rowBytes` is one row of its outermost axis, where it may be cut if no buffer can hold it. */
 export interface MemoryTensor {
   readonly id: number;
@@ -201,9 +203,11 @@ function cut(tensor: MemoryTensor, cap: number, align: number): number[] {
   const parts = cutAtRows(tensor, cap, align);
   if (parts !== undefined) return parts;
   const { id, bytes, rowBytes } = tensor;
-  throw new Error(
+  throw new LimitError(
     `memory plan: tensor ${id} has ${bytes} bytes, a buffer holds ${cap}, and rows of ${rowBytes} bytes ` +
       `cannot be cut there at a multiple of ${align}; ask the device for a larger maxBufferSize`,
+    bytes,
+    cap,
   );
 }
 

@@ -1,4 +1,4 @@
-import { formatBytes } from "../errors";
+import { formatBytes, LimitError } from "../errors";
 import type { Sizes } from "../kernel";
 import type { Binding, Program } from "../source";
 import { bytesOf, bytesPerElement, sizeOf, type Tensor } from "../tensor";
@@ -24,7 +24,7 @@ export interface WindowLimits {
 }
 
 /** A step binds more than the adapter can, along an axis that it cannot be cut on. */
-export class WindowError extends Error {
+export class WindowError extends LimitError {
   override readonly name = "WindowError";
 }
 
@@ -55,6 +55,8 @@ export function windows(
   const fail = (reason: string) =>
     new WindowError(
       `${program.label}: ${large.name} needs ${formatBytes(bytesOf(large.tensor))} and the adapter binds ${formatBytes(limit)} at a time; ${reason}; use a smaller batch or input${step.node.layer === "" ? "" : ` (layer ${step.node.layer})`}`,
+      bytesOf(large.tensor),
+      limit,
     );
   const cut = cutOf(step, bindings, large);
   if (cut === undefined) throw fail("its kernel cannot be cut along the outermost axis");

@@ -64,13 +64,14 @@ export interface LoadOptions {
  * Equal states and facts give equal bytes.
  *
  * @param files one file, or several that get the same bytes
+ * @param info what `train`, `eval` and `classify` need of it; without, it is a plain file of weights and slots
  * @example await saveCheckpoint("last.safetensors", step.state, info);
  * @throws InputError when a value is not finite (nothing is written then) or a file cannot be written
  */
 export async function saveCheckpoint(
   files: string | readonly string[],
   state: State,
-  info: CheckpointInfo,
+  info?: CheckpointInfo,
 ): Promise<void> {
   const tensors = new Map<string, SafetensorsTensor>();
   for (const variable of state.variables()) {
@@ -83,7 +84,10 @@ export async function saveCheckpoint(
     const { data, shape } = toFile(values, variable.shape, variable.layout);
     tensors.set(fileName(variable), float32Tensor(shape, data));
   }
-  const pieces = safetensorsChunks(tensors, { format: "pt", [METADATA_KEY]: formatInfo(info) });
+  const pieces = safetensorsChunks(tensors, {
+    format: "pt",
+    ...(info === undefined ? {} : { [METADATA_KEY]: formatInfo(info) }),
+  });
   for (const file of typeof files === "string" ? [files] : files) await writeFileAtomic(file, pieces);
 }
 

@@ -7,7 +7,7 @@ export const defaultSettings: TrainSettings = {
   batch: 64,
   epochs: 10,
   optimizer: "adam",
-  lr: 2e-3,
+  lr: 3e-3,
   momentum: 0.9,
   nesterov: false,
   weightDecay: 0,
@@ -26,8 +26,8 @@ export const defaultSettings: TrainSettings = {
 /** Learning rates that suit most networks, where none is given. */
 export const usualRate: Readonly<Record<TrainSettings["optimizer"], number>> = {
   sgd: 0.05,
-  adam: 2e-3,
-  adamw: 2e-3,
+  adam: 3e-3,
+  adamw: 3e-3,
 };
 
 /**
