@@ -23,7 +23,7 @@ export function addModelOptions(command: Command): Command {
     .option("--classes <n>", "classes to tell apart", whole(1))
     .option("--img-size <pixels>", "side of the square input", whole(1))
     .option("--channels <n>", "of the input, 1 for grey, 3 for colour", whole(1))
-    .option("--width <alpha>", "width multiplier (MobileNet)", positive)
+    .option("--width <alpha>", "width multiplier (MobileNet, VGG)", positive)
     .option("--dropout <p>", "probability of the classifier's dropout", share)
     .option("--hidden <n>", "width of the hidden linear layers (AlexNet, ZFNet, VGG)", whole(1))
     .option("--no-auxiliaries", "leave the classifiers on the side out (GoogLeNet, Inception v3)")

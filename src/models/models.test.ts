@@ -92,6 +92,16 @@ test.each([
   }
 });
 
+test("VGG narrowed to a quarter has a quarter of the channels", () => {
+  const { layers, parameters } = describe(modelNamed("vgg16", { width: 0.25, hidden: 64, classes: 10 }));
+  expect(layers.find(({ layer }) => layer === "features.28")?.output.at(-1)).toBe(128);
+  // The convolutions' 14,714,688 parameters: weights by a sixteenth but for the first, which sees three channels.
+  const [first, biases] = [3 * 9 * 64, 4224];
+  const convolutions = (14_714_688 - first - biases) / 16 + (first + biases) / 4;
+  expect(parameters).toBe(convolutions + (7 * 7 * 128 + 1) * 64 + 65 * 64 + 65 * 10);
+  expect(() => modelNamed("vgg16", { width: 0.3 })).toThrow("vgg16: width is 0.3");
+});
+
 test("residual blocks start as the identity where that is asked for", () => {
   const zeroed = (zeroInit: boolean) =>
     [...declareModel(modelNamed("resnet50", { zeroInit }), 1).trace.variables.values()]

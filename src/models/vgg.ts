@@ -8,15 +8,22 @@ import { defineModel } from "../nn/model";
 /** 3×3 convolutions of one stage, by their channels; a pooling follows each stage. */
 type Stage = readonly number[];
 
+/** Channels times the width multiplier: 1 is the paper's, a narrow network suits small images and small sets of them. */
+function widened(name: string, channels: number, width: number): number {
+  const wanted = channels * width;
+  if (width > 0 && Number.isInteger(wanted)) return wanted;
+  throw new RangeError(`${name}: width is ${width}, expected above 0 and a multiple of 1/64`);
+}
+
 const vgg = (name: string, stages: readonly Stage[], { norm = false } = {}) =>
   defineModel({
     name,
     input: [224, 224, 3],
     classes: 1000,
-    options: { dropout: 0.5, hidden: 4096 },
-    forward: ({ classes, dropout: p, hidden }) => {
+    options: { dropout: 0.5, hidden: 4096, width: 1 },
+    forward: ({ classes, dropout: p, hidden, width }) => {
       const convolution = (channels: number): Layer[] => [
-        conv(channels, 3, { pad: 1, init: kaimingNormal("out"), biasInit: zeros }),
+        conv(widened(name, channels, width), 3, { pad: 1, init: kaimingNormal("out"), biasInit: zeros }),
         ...(norm ? [batchNorm()] : []),
         relu(),
       ];

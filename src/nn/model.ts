@@ -30,7 +30,7 @@ export interface ModelOptions {
   readonly auxiliaryWeight?: number | undefined;
   /** Probability of the auxiliary classifiers' dropout (GoogLeNet). */
   readonly auxiliaryDropout?: number | undefined;
-  /** Width multiplier α (MobileNet). */
+  /** Width multiplier α (MobileNet, VGG). */
   readonly width?: number | undefined;
   /** Start each residual block as the identity: last batch norm's weight zero (ResNet). */
   readonly zeroInit?: boolean | undefined;
