@@ -45,8 +45,8 @@ export async function compileGraph(spec: GraphSpec, options: GraphOptions): Prom
   const { device } = options;
   device.check();
   const limits = { ...planLimits(device.limits), ...options.limits };
-  const { adapterClass, features, subgroupSize } = device;
-  const target = { adapterClass, features, subgroupSize, limits };
+  const { adapterClass, features, subgroupSize, matrixConfigs } = device;
+  const target = { adapterClass, features, subgroupSize, matrixConfigs, limits };
   const state =
     options.state ?? new State(device, { seed: options.seed ?? 0, maxBufferSize: limits.maxBufferSize });
   const plan = planGraph(spec, target, limits, {
