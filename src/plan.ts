@@ -7,7 +7,7 @@ import { type Choose, select, type Target } from "./passes/select";
 import { ownerOf, readsOf, type SelectedStep, type Step, writesOf } from "./passes/step";
 import { chooserOf, type Tuning } from "./passes/tuning";
 import { outerRowBytes, type Window, windows } from "./passes/window";
-import { generate, type Program } from "./source";
+import { type Program, Shaders } from "./source";
 import { layoutVariables, split } from "./state";
 import {
   bytesOf,
@@ -179,7 +179,8 @@ export function planGraph(
         : memory.placement.get(t.id);
     return places?.length === 1 ? places[0] : undefined;
   };
-  const single = steps.map((step) => planStep(step, memory, limits));
+  const shaders = new Shaders();
+  const single = steps.map((step) => planStep(step, memory, limits, shaders));
   const planned = options.fuse === false || guard > 0 ? single : mergeUpdates(single, locate, limits);
   return {
     spec,
@@ -217,13 +218,15 @@ function gradientGroups(steps: readonly SelectedStep[]): number[][] {
   return [...groups.values()].filter((group) => group.length > 1);
 }
 
-function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits): PlannedStep {
+function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits, shaders: Shaders): PlannedStep {
   const most = limits.maxComputeWorkgroupsPerDimension;
   const whole = step.kernel.groups(step.node.sizes, step.context);
   const folded = whole.some((n) => n > most);
-  const whole_ = generate(step, folded);
+  const whole_ = shaders.generate(step, folded);
   const cut = windows(step, whole_, (t) => partsOf(t, memory, limits), limits);
-  const program = cut.some(({ sizes }) => sizes.PARTS !== undefined) ? generate(step, folded, true) : whole_;
+  const program = cut.some(({ sizes }) => sizes.PARTS !== undefined)
+    ? shaders.generate(step, folded, true)
+    : whole_;
   const dispatches = cut.map((window): PlannedDispatch => {
     const [x, y, z] =
       window.sizes === step.node.sizes ? whole : step.kernel.groups(window.sizes, step.context);

@@ -108,10 +108,9 @@ export function lower({ node, epilogue }: Step, variant: Lowering, context: Kern
     variant.lower(node.inputs, node.attrs, node.sizes, context),
   );
   const owners = new Map(Object.entries(results).map(([name, t]) => [ownerOf(t).id, name]));
-  // Nodes are numbered as they are made: whatever is younger than the lowered node's newest input is the lowering's own.
-  const inputs = new Set(ancestors(Object.values(node.inputs)));
-  const made = ancestors(Object.values(results)).filter(
-    (n): n is OpNode => n.kind === "op" && !inputs.has(n) && !n.op.view,
+  const inputs = new Set(Object.values(node.inputs).map((t) => t.node));
+  const made = ancestors(Object.values(results), inputs).filter(
+    (n): n is OpNode => n.kind === "op" && !n.op.view,
   );
   return made.map((n) => {
     const outputs = Object.fromEntries(
