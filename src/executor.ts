@@ -85,8 +85,11 @@ export class Executable {
         hasParams: program.params.length > 0,
       }),
     );
-    const pipelines = await Promise.all(made);
+    // Initial values are computed while the driver compiles; a failure of either is told when both are waited for.
+    const compiled = Promise.all(made);
+    compiled.catch(() => undefined);
     await state.ensure(plan.variables);
+    const pipelines = await compiled;
 
     const blocks = parameterBlocks(plan.steps);
     const sources = [...plan.inputs, ...plan.constants];
