@@ -2,15 +2,14 @@ import { add } from "./ops/add";
 import { constant, formatShape, inScope, type Node, type OpNode, ShapeError, type Tensor } from "./tensor";
 
 /**
- * Every node that the tensors depend on, in the order of creation: a valid order to run them in.
- *
- * @param until nodes at which to stop; they are not among the result
+ * Every node that the tensors depend on, in the order of creation: a valid order to run them in. What is made by the
+ * nodes of `given` is taken for granted, and so is all that those depend on.
  */
-export function ancestors(roots: readonly Tensor[], until: ReadonlySet<Node> = new Set()): Node[] {
+export function ancestors(roots: readonly Tensor[], given: ReadonlySet<Node> = new Set()): Node[] {
   const seen = new Set<Node>();
   const stack = roots.map((t) => t.node);
   for (let node = stack.pop(); node !== undefined; node = stack.pop()) {
-    if (seen.has(node) || until.has(node)) continue;
+    if (seen.has(node) || given.has(node)) continue;
     seen.add(node);
     if (node.kind === "op") for (const t of Object.values(node.inputs)) stack.push(t.node);
   }

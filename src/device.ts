@@ -6,7 +6,7 @@ import {
   NoAdapterError,
   OutOfMemoryError,
 } from "./errors";
-import type { AdapterClass } from "./kernel";
+import type { AdapterClass, MatrixConfig } from "./kernel";
 
 /** What is known of an adapter before a device is opened on it. */
 export interface AdapterDescription {
@@ -19,6 +19,8 @@ export interface AdapterDescription {
   readonly adapterClass: AdapterClass;
   /** Invocations of a subgroup, where there is but one size. */
   readonly subgroupSize: number | undefined;
+  /** What its matrix units compute, where it has the feature `chromium-experimental-subgroup-matrix`. */
+  readonly matrixConfigs: readonly MatrixConfig[];
   readonly features: readonly string[];
   readonly limits: Readonly<Record<string, number>>;
 }
@@ -34,7 +36,8 @@ export interface DeviceOptions {
   readonly toggles?: readonly string[] | undefined;
 }
 
-const usefulFeatures = ["shader-f16", "timestamp-query", "subgroups"];
+const matrixFeature = "chromium-experimental-subgroup-matrix";
+const usefulFeatures = ["shader-f16", "timestamp-query", "subgroups", matrixFeature];
 // Timestamps in microseconds are too coarse for a dispatch; f16 is hidden on NVIDIA without its toggle.
 const defaultToggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "-timestamp_quantization"];
 
@@ -83,6 +86,19 @@ const softwareNames = /llvmpipe|lavapipe|swiftshader|software|basic render/i;
 const fixedSubgroupSize = ({ subgroupMinSize, subgroupMaxSize }: GPUAdapterInfo): number | undefined =>
   subgroupMinSize === subgroupMaxSize ? subgroupMinSize : undefined;
 
+/** Experimental, so that WebGPU's types do not have it yet. */
+function matrixConfigsOf(info: GPUAdapterInfo, features: ReadonlySet<string>): MatrixConfig[] {
+  const { subgroupMatrixConfigs = [] } = info as { readonly subgroupMatrixConfigs?: Iterable<MatrixConfig> };
+  if (!features.has(matrixFeature)) return [];
+  return Array.from(subgroupMatrixConfigs, ({ M, N, K, componentType, resultComponentType }) => ({
+    M,
+    N,
+    K,
+    componentType,
+    resultComponentType,
+  }));
+}
+
 function describe(name: string, backend: string, adapter: GPUAdapter): AdapterDescription {
   const { vendor, architecture, description, isFallbackAdapter } = adapter.info;
   const limits: Record<string, number> = {};
@@ -99,6 +115,7 @@ function describe(name: string, backend: string, adapter: GPUAdapter): AdapterDe
     adapterClass:
       isFallbackAdapter || softwareNames.test(`${name} ${architecture} ${description}`) ? "software" : "gpu",
     subgroupSize: fixedSubgroupSize(adapter.info),
+    matrixConfigs: matrixConfigsOf(adapter.info, adapter.features),
     features: [...adapter.features].sort(),
     limits,
   };
@@ -169,6 +186,7 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
       description: info?.description ?? "",
       adapterClass: softwareNames.test(`${name} ${info?.architecture ?? ""}`) ? "software" : "gpu",
       subgroupSize: info === undefined ? undefined : fixedSubgroupSize(info),
+      matrixConfigs: info === undefined ? [] : matrixConfigsOf(info, gpuDevice.features),
       features: [...gpuDevice.features].sort(),
       limits: {},
     });
@@ -219,6 +237,7 @@ export class Device {
   readonly adapterClass: AdapterClass;
   readonly features: ReadonlySet<string>;
   readonly subgroupSize: number | undefined;
+  readonly matrixConfigs: readonly MatrixConfig[];
   readonly limits: GPUSupportedLimits;
   liveBytes = 0;
   peakBytes = 0;
@@ -236,6 +255,7 @@ export class Device {
   ) {
     this.adapterClass = adapter.adapterClass;
     this.subgroupSize = adapter.subgroupSize;
+    this.matrixConfigs = adapter.matrixConfigs;
     this.features = new Set(gpu.features);
     this.limits = gpu.limits;
     gpu.lost.then(({ reason, message }) => {

@@ -45,8 +45,8 @@ export async function compileGraph(spec: GraphSpec, options: GraphOptions): Prom
   const { device } = options;
   device.check();
   const limits = { ...planLimits(device.limits), ...options.limits };
-  const { adapterClass, features, subgroupSize } = device;
-  const target = { adapterClass, features, subgroupSize, limits };
+  const { adapterClass, features, subgroupSize, matrixConfigs } = device;
+  const target = { adapterClass, features, subgroupSize, matrixConfigs, limits };
   const state =
     options.state ?? new State(device, { seed: options.seed ?? 0, maxBufferSize: limits.maxBufferSize });
   const plan = planGraph(spec, target, limits, {
@@ -91,8 +91,11 @@ export class Executable {
         hasParams: program.params.length > 0,
       }),
     );
-    const pipelines = await Promise.all(made);
+    // Initial values are computed while the driver compiles; a failure of either is told when both are waited for.
+    const compiled = Promise.all(made);
+    compiled.catch(() => undefined);
     await state.ensure(plan.variables);
+    const pipelines = await compiled;
 
     const blocks = parameterBlocks(plan.steps);
     const sources = [...plan.inputs, ...plan.constants];

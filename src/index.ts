@@ -53,10 +53,12 @@ export { crossEntropy, type Loss, meanSquaredError } from "./nn/losses";
 export { defineModel, type Model, type ModelOptions } from "./nn/model";
 export type { NetworkOptions } from "./nn/network-graph";
 export { adam, adamw, type Optimizer, sgd } from "./nn/optimizers";
+export { tune } from "./nn/tune";
 export { defineOp, flag, float, int, pair, text } from "./op";
 export { ops } from "./ops";
 export { flatten, reshape } from "./ops/reshape";
 export { SelectionError } from "./passes/select";
+export type { TunedChoice, Tuning } from "./passes/tuning";
 export { WindowError } from "./passes/window";
 export type { GraphSpec, Plan, PlanBytes } from "./plan";
 export { State, type VariableInfo } from "./state";
@@ -71,3 +73,4 @@ export {
   type Tensor,
   variable,
 } from "./tensor";
+export { type TunedShape, type TuneOptions, tuneGraphs } from "./tune/tune";

@@ -10,6 +10,21 @@ type Words<S extends string> = S extends `${infer A} ${infer Rest}` ? A | Words<
 /** What kind of adapter runs a kernel: which family of kernels is fast there. */
 export type AdapterClass = "software" | "gpu";
 
+/**
+ * What a kernel is made for: software adapters (registers, no barriers), any GPU (tiles in workgroup memory), or a GPU's
+ * matrix units, which are used where the adapter names a configuration that fits.
+ */
+export type KernelFamily = AdapterClass | "matrix";
+
+/** A product that matrix units compute in one instruction: [M, K] · [K, N] of one element type, summed in another. */
+export interface MatrixConfig {
+  readonly M: number;
+  readonly N: number;
+  readonly K: number;
+  readonly componentType: string;
+  readonly resultComponentType: string;
+}
+
 /** What a kernel may look at to decide whether, and with which code, it serves a node. */
 export interface KernelContext {
   readonly adapterClass: AdapterClass;
@@ -21,6 +36,8 @@ export interface KernelContext {
   readonly features: ReadonlySet<string>;
   /** Invocations of a subgroup, where the adapter has but one size. */
   readonly subgroupSize?: number | undefined;
+  /** What the adapter's matrix units compute; none where it has none, or hides them. */
+  readonly matrixConfigs?: readonly MatrixConfig[] | undefined;
   /** Element types of the node's inputs and outputs by name. */
   readonly dtypes: Readonly<Record<string, DType>>;
   readonly attrs: Readonly<Record<string, AttrValue>>;
@@ -42,18 +59,20 @@ export interface Kernel<S extends Sizes<never> = Sizes> {
   /** The variant: `direct` in `conv2d/direct`. */
   readonly name: string;
   /** For which adapters it is fast; one that says nothing is for all. */
-  readonly family?: AdapterClass;
+  readonly family?: KernelFamily;
   readonly workgroup:
     | readonly [number, number, number]
     | ((context: KernelContext) => readonly [number, number, number]);
   /** Optional features of WGSL that the body uses; it serves no adapter without them. */
-  readonly enables?: readonly "subgroups"[];
+  readonly enables?: readonly ("subgroups" | "chromium_experimental_subgroup_matrix")[];
   /** Tensors that are bound as arrays of `vec4`: their last axis must be a multiple of 4. */
   readonly vec?: readonly string[] | ((op: Op) => readonly string[]);
   /** Sizes that must be constants of the source because they shape the code; the rest are parameters. */
   readonly constants?: readonly string[];
   /** Why it does not serve these sizes, or undefined when it does. */
   rejects?(sizes: S, context: KernelContext): string | undefined;
+  /** Whether it is likely to be fast for these sizes: what decides where nothing has been measured. Yes if not given. */
+  suits?(sizes: S, context: KernelContext): boolean;
   /** Workgroups along x, y, z; a one-dimensional grid past the adapter's limit is folded. */
   groups(sizes: S, context: KernelContext): readonly [number, number, number];
   body(sizes: S, context: KernelContext): string;
@@ -62,7 +81,7 @@ export interface Kernel<S extends Sizes<never> = Sizes> {
 /** A variant that is no kernel but a few other ops: im2col + GEMM, or a reduction in two passes. */
 export interface Lowering {
   readonly name: string;
-  readonly family?: AdapterClass;
+  readonly family?: KernelFamily;
   rejects?(sizes: Sizes, context: KernelContext): string | undefined;
   lower(
     inputs: Readonly<Record<string, Tensor>>,

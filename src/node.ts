@@ -20,3 +20,10 @@ export { openTraining, type Training, type TrainingOptions } from "./train/open-
 export { constantRate, cosineDecay, type Schedule, stepDecay, warmUp } from "./train/schedule";
 export { openTrainedModel, type TrainedModel } from "./train/trained-model";
 export { DivergedError, Trainer } from "./train/trainer";
+export {
+  readTuning,
+  type TuningCacheOptions,
+  tuningFile,
+  tuningFolder,
+  writeTuning,
+} from "./tune/cache";

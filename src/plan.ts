@@ -5,9 +5,10 @@ import { type MemoryPlan, type MemoryTensor, planMemory, type Segment } from "./
 import { mergeUpdates } from "./passes/merge";
 import { order } from "./passes/order";
 import { type Choose, select, type Target } from "./passes/select";
-import { ownerOf, readsOf, type SelectedStep, writesOf } from "./passes/step";
+import { ownerOf, readsOf, type SelectedStep, type Step, writesOf } from "./passes/step";
+import { chooserOf, type Tuning } from "./passes/tuning";
 import { outerRowBytes, type Window, windows } from "./passes/window";
-import { generate, type Program } from "./source";
+import { type Program, Shaders } from "./source";
 import { layoutVariables, split } from "./state";
 import {
   bytesOf,
@@ -48,8 +49,10 @@ export const planLimits = (limits: PlanLimits): PlanLimits => ({
 });
 
 export interface PlanOptions {
-  /** Which variant to take for a node; the first that fits if not given. */
+  /** Which variant to take for a node, whatever else is known. */
   readonly choose?: Choose | undefined;
+  /** Kernels chosen by measuring on the device that the plan is for (`tune`); rules choose where there is none. */
+  readonly tuning?: Tuning | undefined;
   /** Whether to fuse; on unless a test wants every op by itself. */
   readonly fuse?: boolean | undefined;
   /** Bytes bound behind every tensor that is not a variable, so that a test can see who reads or writes past an end. */
@@ -94,6 +97,8 @@ export interface Plan {
   readonly constants: readonly ConstantNode[];
   readonly bytes: PlanBytes;
   readonly guard: number;
+  /** The measured choices that it was made with: what a later plan needs to be the same. */
+  readonly tuned: Tuning;
 }
 
 /** The step at which most activation bytes must be live: `memory.liveBytes`. Undefined for a plan without steps. */
@@ -120,6 +125,20 @@ export function partsOf(t: Tensor, memory: MemoryPlan, limits: PlanLimits): read
   return owner.node.kind === "variable" ? split(owner, limits.maxBufferSize) : [bytesOf(owner)];
 }
 
+const nodesOf = ({ outputs, updates = [] }: GraphSpec) => ancestors([...Object.values(outputs), ...updates]);
+
+/** The steps of a graph before kernels are chosen for them. */
+export function fusedSteps(
+  spec: GraphSpec,
+  { maxStorageBuffersPerShaderStage }: Pick<PlanLimits, "maxStorageBuffersPerShaderStage">,
+  isFusing = true,
+): Step[] {
+  const ops = nodesOf(spec).filter((n): n is OpNode => n.kind === "op");
+  if (!isFusing) return ops.filter(({ op }) => !op.view).map((node) => ({ node, epilogue: [] }));
+  const kept = new Set(Object.values(spec.outputs).flatMap((t) => [t.id, ownerOf(t).id]));
+  return fuse(ops, kept, maxStorageBuffersPerShaderStage);
+}
+
 /** Compiles a graph: fuse, select kernels, order, plan memory, cut into windows. A pure function of its arguments. */
 export function planGraph(
   spec: GraphSpec,
@@ -129,14 +148,10 @@ export function planGraph(
 ): Plan {
   const { guard = 0 } = options;
   const outputs = Object.values(spec.outputs);
-  const nodes = ancestors([...outputs, ...(spec.updates ?? [])]);
-  const kept = new Set(outputs.flatMap((t) => [t.id, ownerOf(t).id]));
-  const ops = nodes.filter((n): n is OpNode => n.kind === "op");
-  const fused =
-    options.fuse === false
-      ? ops.filter(({ op }) => !op.view).map((node) => ({ node, epilogue: [] }))
-      : fuse(ops, kept, limits.maxStorageBuffersPerShaderStage);
-  const steps = order(select(fused, target, options.choose));
+  const nodes = nodesOf(spec);
+  const chooser = chooserOf(options.tuning ?? new Map(), target);
+  const fused = fusedSteps(spec, limits, options.fuse);
+  const steps = order(select(fused, target, { choose: options.choose, tuned: chooser.tuned }));
 
   const isPlanned = (t: Tensor) => t.node.kind === "op";
   const tensors = new Map<number, MemoryTensor>();
@@ -187,7 +202,8 @@ export function planGraph(
         : memory.placement.get(t.id);
     return places?.length === 1 ? places[0] : undefined;
   };
-  const single = steps.map((step) => planStep(step, memory, limits));
+  const shaders = new Shaders();
+  const single = steps.map((step) => planStep(step, memory, limits, shaders));
   const planned = options.fuse === false || guard > 0 ? single : mergeUpdates(single, locate, limits);
   return {
     spec,
@@ -198,8 +214,13 @@ export function planGraph(
     constants,
     bytes: countBytes(planned, memory, { inputs, variables, constants, guard }, outputs),
     guard,
+    tuned: chooser.used,
   };
 }
+
+/** Distinct pipelines of a plan: what must be compiled before its first run. */
+export const pipelinesOf = ({ steps }: Pick<Plan, "steps">): number =>
+  new Set(steps.map(({ program }) => program.source)).size;
 
 /** Gradients that updates of one kind read, in the order of the updates: side by side, one dispatch can apply them. */
 function gradientGroups(steps: readonly SelectedStep[]): number[][] {
@@ -220,13 +241,15 @@ function gradientGroups(steps: readonly SelectedStep[]): number[][] {
   return [...groups.values()].filter((group) => group.length > 1);
 }
 
-function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits): PlannedStep {
+function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits, shaders: Shaders): PlannedStep {
   const most = limits.maxComputeWorkgroupsPerDimension;
   const whole = step.kernel.groups(step.node.sizes, step.context);
   const folded = whole.some((n) => n > most);
-  const whole_ = generate(step, folded);
+  const whole_ = shaders.generate(step, folded);
   const cut = windows(step, whole_, (t) => partsOf(t, memory, limits), limits);
-  const program = cut.some(({ sizes }) => sizes.PARTS !== undefined) ? generate(step, folded, true) : whole_;
+  const program = cut.some(({ sizes }) => sizes.PARTS !== undefined)
+    ? shaders.generate(step, folded, true)
+    : whole_;
   const dispatches = cut.map((window): PlannedDispatch => {
     const [x, y, z] =
       window.sizes === step.node.sizes ? whole : step.kernel.groups(window.sizes, step.context);

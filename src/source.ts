@@ -202,6 +202,61 @@ ${entry}
   };
 }
 
+/**
+ * The shaders of one plan. A network repeats its blocks: calls that differ in nothing but their tensors share one text,
+ * which is then generated once.
+ */
+export class Shaders {
+  readonly #known = new Map<string, Program>();
+  readonly #ids = new Map<object, number>();
+
+  /** As `generate`. */
+  generate(call: KernelCall, folded: boolean, accumulate = false): Program {
+    const key = this.#key(call, folded, accumulate);
+    const known = this.#known.get(key);
+    if (known === undefined) {
+      const made = generate(call, folded, accumulate);
+      this.#known.set(key, made);
+      return made;
+    }
+    const tensors = tensorsOf(call);
+    const bindings = known.bindings.map((b) => ({ ...b, tensor: tensors.get(b.name) ?? b.tensor }));
+    return { ...known, bindings };
+  }
+
+  /** Everything that a text depends on; kernels see the context of their adapter, which is the same for all. */
+  #key({ node, kernel, epilogue, context }: KernelCall, folded: boolean, accumulate: boolean): string {
+    let flowing = node.outputs[mainOutput(node)];
+    const parts: unknown[] = [this.#id(kernel), folded, accumulate, context.usesChannel];
+    for (const n of [node, ...epilogue]) {
+      parts.push(this.#id(n.op), n.attrs, n.sizes);
+      for (const t of Object.values(n.inputs)) parts.push(t.dtype, t.id === flowing?.id);
+      for (const t of Object.values(n.outputs)) parts.push(t.dtype);
+      flowing = n.outputs[mainOutput(n)];
+    }
+    return JSON.stringify(parts);
+  }
+
+  #id(object: object): number {
+    const id = this.#ids.get(object) ?? this.#ids.size;
+    this.#ids.set(object, id);
+    return id;
+  }
+}
+
+/** The tensors that a call binds, by the names of their bindings. */
+function tensorsOf({ node, epilogue }: KernelCall): Map<string, Tensor> {
+  const main = mainOutput(node);
+  const found = new Map([...Object.entries(node.outputs), ...Object.entries(node.inputs)]);
+  found.set(main, finalTensor(node, epilogue));
+  let flowing = node.outputs[main] as Tensor;
+  epilogue.forEach((fused, k) => {
+    for (const { name, tensor } of epilogueOperands(epilogue, k, flowing)) found.set(name, tensor);
+    flowing = fused.outputs[mainOutput(fused)] as Tensor;
+  });
+  return found;
+}
+
 /** WGSL that loads an elementwise operand of the given kind at `i` or `c`. */
 export const loadExpression = (name: string, kind: "full" | "channel" | "scalar"): string =>
   kind === "full" ? `T(${name}[i])` : kind === "channel" ? `T(${name}[c])` : `T(f32(${name}[0]))`;

@@ -7,8 +7,9 @@ import { withDevice } from "./device";
 import { globalsOf } from "./globals";
 import { whole } from "./numbers";
 import { grouped, percent, Terminal, table } from "./terminal";
+import { addTuneOptions, type TuningFlags, tunerOf } from "./tuning";
 
-interface EvalFlags {
+interface EvalFlags extends TuningFlags {
   readonly checkpoint: string;
   readonly batchSize?: number;
   readonly confusion: boolean;
@@ -16,7 +17,7 @@ interface EvalFlags {
 }
 
 export function addEval(program: Command): void {
-  program
+  const command = program
     .command("eval")
     .description("judge a checkpoint by the test images of a data set")
     .argument("[data]", "data set; the one of the training if not given")
@@ -27,13 +28,18 @@ export function addEval(program: Command): void {
     .action((data: string | undefined, flags: EvalFlags, command: Command) =>
       evalCommand(data, flags, command),
     );
+  addTuneOptions(command);
 }
 
 async function evalCommand(data: string | undefined, flags: EvalFlags, command: Command): Promise<void> {
   const globals = globalsOf(command);
   const terminal = new Terminal(globals);
   await withDevice(globals, async (device) => {
-    const { network, info } = await openTrainedModel(flags.checkpoint, { device, batch: flags.batchSize });
+    const { network, info } = await openTrainedModel(flags.checkpoint, {
+      device,
+      batch: flags.batchSize,
+      tune: tunerOf(flags, device, terminal),
+    });
     try {
       const { classes, images } = info;
       const set = await openDataset(data ?? info.data, {

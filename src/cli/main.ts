@@ -9,9 +9,10 @@ import { addGradCam } from "./gradcam";
 import { addPlan } from "./plan";
 import { addSummary } from "./summary";
 import { addTrain } from "./train";
+import { addTune } from "./tune";
 
 // A command is one line here and one file.
-const commands = [addDevices, addSummary, addPlan, addTrain, addEval, addClassify, addGradCam];
+const commands = [addDevices, addSummary, addPlan, addTune, addTrain, addEval, addClassify, addGradCam];
 
 // Whoever reads our output may go away (`| head`): there is nobody left to tell.
 for (const stream of [process.stdout, process.stderr])

@@ -11,8 +11,9 @@ import { addModelOptions, type ModelFlags, modelOptionsOf } from "./model-option
 import { notNegative, perChannel, positive, scales, share, whole } from "./numbers";
 import { Terminal } from "./terminal";
 import { TrainView } from "./train-view";
+import { addTuneOptions, type TuningFlags, tunerOf } from "./tuning";
 
-interface TrainFlags extends ModelFlags {
+interface TrainFlags extends ModelFlags, TuningFlags {
   readonly model?: string;
   readonly epochs?: number;
   readonly batchSize?: number;
@@ -118,7 +119,7 @@ export function addTrain(program: Command): void {
     )
     .option("--log-every <steps>", "under --json, tell of one step in so many", whole(1), 50)
     .action((data: string | undefined, flags: TrainFlags, self: Command) => train(data, flags, self));
-  addModelOptions(command);
+  addTuneOptions(addModelOptions(command));
 }
 
 async function train(data: string | undefined, flags: TrainFlags, command: Command): Promise<void> {
@@ -134,6 +135,10 @@ async function train(data: string | undefined, flags: TrainFlags, command: Comma
     );
   }
   const isSeedTyped = command.parent?.getOptionValueSource("seed") === "cli";
+  if (flags.resume !== undefined && flags.tune === true)
+    throw new UsageError(
+      "train: --resume and --tune exclude each other; a run keeps the kernels that it was started with, its checkpoint names them",
+    );
   const settings = settingsOf(flags, isSeedTyped || flags.resume === undefined ? globals.seed : undefined);
   await withDevice(globals, async (device) => {
     const training = await openTraining({
@@ -149,6 +154,8 @@ async function train(data: string | undefined, flags: TrainFlags, command: Comma
       mean: flags.mean,
       std: flags.std,
       onBadImage: flags.onBadImage,
+      tune: tunerOf(flags, device, terminal),
+      onLostTuning: (problem) => terminal.note(problem),
       onSkip: (error) => terminal.note(`left out: ${error.message}`),
     });
     try {

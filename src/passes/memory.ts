@@ -63,6 +63,8 @@ export interface MemoryPlan {
 const closeEnough = 1.01;
 /** Steps of the innermost loop that the search may take: a count and not a time, so that plans do not vary. */
 const workBudget = 12e6;
+/** Steps after which it ends when nothing better has been found: a plan is waited for. */
+const patience = 3e6;
 /** How often every order is tried; small graphs end by this, large ones by `workBudget`. */
 const rounds = 40;
 /** Numbers of arenas to open before any is made higher; conflicts and `maxBufferBytes` may open more. */
@@ -98,8 +100,11 @@ interface Arena {
   height: number;
   /** By dispatch: 0 if not bound, 1 if bound for reading, 2 for writing. */
   readonly bound: Uint8Array;
-  /** Placed pieces in order of offset. */
-  readonly placed: Piece[];
+  /** Placed pieces in order of offset, each as four numbers at the same place of four lists: the search reads nothing else. */
+  readonly starts: number[];
+  readonly ends: number[];
+  readonly from: number[];
+  readonly to: number[];
 }
 
 const roundUp = (bytes: number, to: number) => Math.ceil(bytes / to) * to;
@@ -286,9 +291,11 @@ class Packing {
 
   /** Places items in order until done (true) or until the total reaches `limit` (false). */
   fill(order: readonly Item[], limit: number): boolean {
-    for (const [position, item] of order.entries()) {
+    let position = 0;
+    for (const item of order) {
       if (this.place(item)) this.blame = position;
       if (this.total >= limit) return false;
+      position++;
     }
     return true;
   }
@@ -313,7 +320,15 @@ class Packing {
     }
     if (!chosen || (least >= item.bytes && this.arenas.length < this.spread)) {
       const index = this.arenas.length;
-      chosen = { index, height: 0, bound: new Uint8Array(this.dispatches), placed: [] };
+      chosen = {
+        index,
+        height: 0,
+        bound: new Uint8Array(this.dispatches),
+        starts: [],
+        ends: [],
+        from: [],
+        to: [],
+      };
       base = 0;
       this.arenas.push(chosen);
     }
@@ -327,41 +342,45 @@ class Packing {
   private settle(piece: Piece, arena: Arena, offset: number): void {
     this.arenaOf[piece.index] = arena.index;
     this.offsets[piece.index] = offset;
+    const { starts, ends, from, to } = arena;
     let low = 0;
-    for (let high = arena.placed.length; low < high; ) {
+    for (let high = from.length; low < high; ) {
       const middle = (low + high) >> 1;
-      const other = arena.placed[middle];
-      if (other && (this.offsets[other.index] ?? 0) < offset) low = middle + 1;
+      if ((from[middle] ?? 0) < offset) low = middle + 1;
       else high = middle;
     }
-    arena.placed.splice(low, 0, piece);
+    starts.splice(low, 0, piece.life.start);
+    ends.splice(low, 0, piece.life.end);
+    from.splice(low, 0, offset);
+    to.splice(low, 0, offset + piece.size);
     for (const use of piece.life.uses) arena.bound[use >> 1] = boundAs(use);
   }
 
   /** The lowest offset of an arena at which nothing that lives beside the item's pieces is in their way. */
-  private lowest({ placed }: Arena, { pieces }: Item): number {
-    this.work += placed.length * pieces.length + 8;
+  private lowest({ starts, ends, from, to }: Arena, { pieces }: Item): number {
+    const count = from.length;
+    this.work += count * pieces.length + 8;
     let base = 0;
-    if (pieces.length === 1) {
-      const [piece] = pieces;
-      for (const other of placed) {
-        if (!piece || !together(piece.life, other.life)) continue;
-        const offset = this.offsets[other.index] ?? 0;
-        if (offset >= base + piece.size) break;
-        base = Math.max(base, offset + other.size);
+    const [only] = pieces;
+    if (only !== undefined && pieces.length === 1) {
+      const { size, life } = only;
+      const { start, end } = life;
+      for (let k = 0; k < count; k++) {
+        if ((starts[k] ?? 0) > end || (ends[k] ?? 0) < start) continue;
+        if ((from[k] ?? 0) >= base + size) break;
+        base = Math.max(base, to[k] ?? 0);
       }
       return base;
     }
     const blocked: [from: number, to: number][] = [];
-    for (const { size, life, from } of pieces)
-      for (const other of placed) {
-        if (!together(life, other.life)) continue;
-        const offset = (this.offsets[other.index] ?? 0) - from;
-        blocked.push([offset - size, offset + other.size]);
+    for (const { size, life, from: distance } of pieces)
+      for (let k = 0; k < count; k++) {
+        if ((starts[k] ?? 0) > life.end || (ends[k] ?? 0) < life.start) continue;
+        blocked.push([(from[k] ?? 0) - distance - size, (to[k] ?? 0) - distance]);
       }
-    for (const [from, to] of blocked.sort((a, b) => a[0] - b[0])) {
-      if (from >= base) break;
-      base = Math.max(base, to);
+    for (const [first, last] of blocked.sort((a, b) => a[0] - b[0])) {
+      if (first >= base) break;
+      base = Math.max(base, last);
     }
     return base;
   }
@@ -372,10 +391,14 @@ const together = (a: Life, b: Life) => a.start <= b.end && b.start <= a.end;
 /** What `Arena.bound` holds for a use as `Life.uses` has it. */
 const boundAs = (use: number) => (use & 1) + 1;
 
-const admits = ({ bound }: Arena, { pieces }: Item) =>
-  pieces.every(({ life }) =>
-    life.uses.every((use) => bound[use >> 1] === 0 || bound[use >> 1] === boundAs(use)),
-  );
+function admits({ bound }: Arena, { pieces }: Item): boolean {
+  for (const { life } of pieces)
+    for (const use of life.uses) {
+      const there = bound[use >> 1] ?? 0;
+      if (there !== 0 && there !== boundAs(use)) return false;
+    }
+  return true;
+}
 
 const start = ({ pieces }: Item) => Math.min(...pieces.map(({ life }) => life.start));
 const span = (item: Item) => Math.max(...item.pieces.map(({ life }) => life.end)) - start(item) + 1;
@@ -407,12 +430,17 @@ function search(items: readonly Item[], dispatches: number, cap: number, goal: n
   const random = randomFrom(1);
   let best: Packing | undefined;
   let work = 0;
+  let improved = 0;
   for (let round = 0; round < rounds; round++)
     for (const { order, spread } of candidates) {
       const packing = new Packing(pieces, dispatches, cap, spread);
-      if (packing.fill(order, best?.total ?? Number.POSITIVE_INFINITY)) best = packing;
+      const isBetter = packing.fill(order, best?.total ?? Number.POSITIVE_INFINITY);
       work += packing.work;
-      if (best && (best.total <= goal || work > workBudget)) return best;
+      if (isBetter) {
+        best = packing;
+        improved = work;
+      }
+      if (best && (best.total <= goal || work > Math.min(workBudget, improved + patience))) return best;
       const [blamed] = order.splice(packing.blame, 1);
       if (blamed) order.splice(Math.floor(packing.blame * random()), 0, blamed);
     }

@@ -1,54 +1,109 @@
 import { ancestors } from "../autodiff";
-import { isLowering, type Kernel, type KernelContext, type Lowering } from "../kernel";
+import { isLowering, type Kernel, type KernelContext, type KernelFamily, type Lowering } from "../kernel";
 import { finalTensor, mainOutput } from "../source";
 import { type DType, inScope, type OpNode, type Tensor } from "../tensor";
-import { ownerOf, type SelectedStep, type Step } from "./step";
+import { type Origin, ownerOf, type SelectedStep, type Step } from "./step";
 
 /** What the adapter offers: the part of a kernel's context that is the same for every node. */
-export type Target = Pick<KernelContext, "adapterClass" | "limits" | "features" | "subgroupSize">;
+export type Target = Pick<
+  KernelContext,
+  "adapterClass" | "limits" | "features" | "subgroupSize" | "matrixConfigs"
+>;
 
-/** Picks one of the variants that accept a node; undefined leaves the choice to the order of preference. */
+/** Picks one of the variants that accept a node; undefined leaves the choice to measurements or the heuristic. */
 export type Choose = (node: OpNode, accepted: readonly (Kernel | Lowering)[]) => string | undefined;
+
+/** What has been measured to be fastest for a step, by the variant's name; undefined where nothing has. */
+export type Tuned = (step: Step) => string | undefined;
 
 /** No variant of an op serves a node, or none of the name asked for. */
 export class SelectionError extends Error {
   override readonly name = "SelectionError";
 }
 
-/**
- * Chooses a kernel for every step: the first in the op's order of preference that belongs to the adapter's class and
- * accepts the sizes, else the first that accepts them. A variant that is a lowering is replaced by its ops.
- */
-export function select(steps: readonly Step[], target: Target, choose?: Choose): SelectedStep[] {
-  return steps.flatMap((step) => selectStep(step, target, choose));
+export interface Selection {
+  readonly choose?: Choose | undefined;
+  readonly tuned?: Tuned | undefined;
 }
 
-function selectStep(step: Step, target: Target, choose: Choose | undefined): SelectedStep[] {
+/**
+ * Chooses a kernel for every step: the one that `choose` asks for, else the one that was measured to be fastest, else
+ * by heuristic. A variant that is a lowering is replaced by its ops.
+ */
+export function select(steps: readonly Step[], target: Target, how: Selection = {}): SelectedStep[] {
+  return steps.flatMap((step) => selectStep(step, target, how, "heuristic"));
+}
+
+function selectStep(step: Step, target: Target, how: Selection, outer: Origin): SelectedStep[] {
   const { node, epilogue } = step;
   const context = contextOf(step, target);
+  const { accepted, reasons } = acceptance(step, context);
+  const asked = how.choose?.(node, accepted);
+  const measured = asked === undefined ? how.tuned?.(step) : undefined;
+  const fastest = accepted.find(({ name }) => name === measured);
+  const variant =
+    asked !== undefined
+      ? accepted.find(({ name }) => name === asked)
+      : (fastest ?? heuristic(accepted, step, context));
+  if (variant === undefined) {
+    throw new SelectionError(
+      `${node.op.name}: no kernel${asked === undefined ? "" : ` named ${asked}`} accepts these sizes; ${reasons.join("; ") || "it has none"}`,
+    );
+  }
+  const origin: Origin = asked !== undefined ? "asked" : fastest !== undefined ? "tuned" : outer;
+  if (!isLowering(variant)) return [{ node, epilogue, kernel: variant, context, origin }];
+  return lower(step, variant, context).flatMap((lowered) => selectStep(lowered, target, how, origin));
+}
+
+/** The variants that accept a step, in the op's order of preference, and why each of the others does not. */
+function acceptance(step: Step, context: KernelContext) {
   const reasons: string[] = [];
-  const accepted = node.op.kernels.filter((variant) => {
-    const reason = refusal(variant, node, context) ?? vecReason(variant, step, context);
+  const accepted = step.node.op.kernels.filter((variant) => {
+    const reason = refusal(variant, step.node, context) ?? vecReason(variant, step, context);
     if (reason !== undefined) reasons.push(`${variant.name}: ${reason}`);
     return reason === undefined;
   });
-  const name = choose?.(node, accepted);
-  const variant =
-    name !== undefined
-      ? accepted.find((v) => v.name === name)
-      : (accepted.find(({ family }) => family === undefined || family === target.adapterClass) ??
-        accepted[0]);
-  if (variant === undefined) {
-    throw new SelectionError(
-      `${node.op.name}: no kernel${name === undefined ? "" : ` named ${name}`} accepts these sizes; ${reasons.join("; ") || "it has none"}`,
-    );
-  }
-  if (!isLowering(variant)) return [{ node, epilogue, kernel: variant, context }];
-  return lower(step, variant, context).flatMap((lowered) => selectStep(lowered, target, choose));
+  return { accepted, reasons };
+}
+
+/** The families that are made for an adapter: a GPU's matrix units come on top of what every GPU has. */
+function belongs(family: KernelFamily | undefined, { adapterClass, matrixConfigs = [] }: Target): boolean {
+  if (family === "matrix") return matrixConfigs.length > 0;
+  return family === undefined || family === adapterClass;
+}
+
+/**
+ * The variants among which measuring may choose for a step: those that accept it and are made for the adapter, in the
+ * op's order of preference.
+ */
+export function candidatesOf(step: Step, target: Target): (Kernel | Lowering)[] {
+  return acceptance(step, contextOf(step, target)).accepted.filter(({ family }) => belongs(family, target));
+}
+
+/**
+ * What to take where nothing has been measured: the first in the op's order of preference that is made for the adapter,
+ * accepts the sizes and suits them, else the first that accepts them.
+ */
+function heuristic(
+  accepted: readonly (Kernel | Lowering)[],
+  { node }: Step,
+  context: KernelContext,
+): Kernel | Lowering | undefined {
+  const own = accepted.filter(({ family }) => belongs(family, context));
+  const suitable = own.find(
+    (variant) => isLowering(variant) || variant.suits?.(node.sizes, context) !== false,
+  );
+  return suitable ?? own[0] ?? accepted[0];
+}
+
+/** The name of the variant that a step gets where nothing has been measured. */
+export function heuristicOf(step: Step, target: Target): string | undefined {
+  const context = contextOf(step, target);
+  return heuristic(acceptance(step, context).accepted, step, context)?.name;
 }
 
 /** Replaces a step by the ops of a lowering; the last of them takes over the outputs and the epilogue. */
-function lower({ node, epilogue }: Step, variant: Lowering, context: KernelContext): Step[] {
+export function lower({ node, epilogue }: Step, variant: Lowering, context: KernelContext): Step[] {
   const results = inScope(node.layer, node.phase, () =>
     variant.lower(node.inputs, node.attrs, node.sizes, context),
   );
@@ -85,9 +140,10 @@ export function refusal(
   node: OpNode,
   context: KernelContext,
 ): string | undefined {
+  // WGSL's extensions are named as WebGPU's features are, but for the hyphens.
   const missing = isLowering(variant)
     ? undefined
-    : variant.enables?.find((feature) => !context.features.has(feature));
+    : variant.enables?.find((feature) => !context.features.has(feature.replaceAll("_", "-")));
   return missing === undefined
     ? variant.rejects?.(node.sizes, context)
     : `the adapter has no feature ${missing}`;

@@ -8,10 +8,14 @@ export interface Step {
   readonly epilogue: readonly OpNode[];
 }
 
+/** Who chose a kernel: nobody but the rules, a measurement, or the caller. */
+export type Origin = "heuristic" | "tuned" | "asked";
+
 /** A step whose kernel is chosen. */
 export interface SelectedStep extends Step {
   readonly kernel: Kernel;
   readonly context: KernelContext;
+  readonly origin: Origin;
 }
 
 /** Follows views to the tensor that owns the data. */

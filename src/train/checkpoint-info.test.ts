@@ -65,6 +65,15 @@ test("the text does not depend on the order in which facts were gathered", () =>
   expect(formatInfo({ ...info, ...shuffled } as CheckpointInfo)).toBe(formatInfo(info));
 });
 
+test("a tuned run remembers its kernels", () => {
+  const tuning = {
+    adapter: "GPU | driver 1",
+    choices: { "sum(x f32[9])": { kernel: "parts", sources: "0123456789abcdef" } },
+  };
+  expect(parseInfo(formatInfo({ ...info, tuning }), "f")).toEqual({ ...info, tuning });
+  expect(formatInfo({ ...info, tuning: undefined })).toBe(formatInfo(info));
+});
+
 const withField = (path: string, value: unknown): string => {
   const root = JSON.parse(formatInfo(info));
   const keys = path.split(".");
@@ -74,6 +83,12 @@ const withField = (path: string, value: unknown): string => {
 };
 
 test.each([
+  ["tuning", 5, "F: metadata striate.tuning is 5, expected an object"],
+  [
+    "tuning",
+    { adapter: "a", choices: { sum: { kernel: 1 } } },
+    'F: metadata striate.tuning.choices is {"sum":{"kernel":1}}, expected kernels by shape',
+  ],
   ["version", 2, "F: checkpoint format 2, this Striate reads up to 1; use a newer Striate"],
   ["version", "1", 'F: metadata striate.version is "1", expected a whole number'],
   ["model", undefined, "F: metadata striate.model is missing, expected a text"],

@@ -1,5 +1,7 @@
 import type { ImageShape } from "../data/dataset";
 import { InputError } from "../io/errors";
+import type { TunedChoice, Tuning } from "../passes/tuning";
+import { choicesFromJson } from "../tune/format";
 
 /** How a network's input is made from an image: what training did, evaluation and classification repeat. */
 export interface ImagePreparation {
@@ -75,6 +77,16 @@ export interface CheckpointInfo {
   readonly data: string;
   readonly settings: TrainSettings;
   readonly progress: TrainProgress;
+  /** Kernels that were chosen by measuring; absent where rules chose all of them. A resumed run keeps them. */
+  readonly tuning?: RunTuning | undefined;
+}
+
+/** The measured choices that a run was compiled with. */
+export interface RunTuning {
+  /** The adapter and driver on which they were measured, the only ones where they hold. */
+  readonly adapter: string;
+  /** By what a step computes. */
+  readonly choices: Readonly<Record<string, TunedChoice>>;
 }
 
 const VERSION = 1;
@@ -122,6 +134,7 @@ export function parseInfo(text: string, file: string): CheckpointInfo {
     data: root.text("data"),
     settings: parseSettings(root.fields("settings")),
     progress: parseProgress(root.fields("progress")),
+    ...(root.has("tuning") ? { tuning: parseTuning(root.fields("tuning")) } : {}),
   };
 }
 
@@ -178,6 +191,10 @@ const isLrScale = (value: unknown): value is LrScale =>
   "factor" in value &&
   typeof value.factor === "number" &&
   notNegative(value.factor);
+
+function parseTuning(fields: Fields): RunTuning {
+  return { adapter: fields.text("adapter"), choices: Object.fromEntries(fields.choices("choices")) };
+}
 
 function parseProgress(fields: Fields): TrainProgress {
   const count = (key: string) => fields.number(key, whole, "a whole number");
@@ -254,6 +271,12 @@ class Fields {
 
   fields(key: string): Fields {
     return new Fields(this.#values[key], this.file, `${this.path}.${key}`);
+  }
+
+  choices(key: string): Tuning {
+    const found = choicesFromJson(this.#values[key]);
+    if (found === undefined) throw this.#wrong(key, "kernels by shape");
+    return found;
   }
 
   optional(key: string): Fields | undefined {

@@ -7,11 +7,13 @@ import { modelNamed } from "../models";
 import { compile } from "../nn/compile";
 import { crossEntropy } from "../nn/losses";
 import type { Model, ModelOptions } from "../nn/model";
+import { networkGraph } from "../nn/network-graph";
 import { adam, adamw, type Optimizer, type ParameterGroup, sgd } from "../nn/optimizers";
 import { type Checkpoint, type LoadReport, loadWeights, readCheckpoint } from "./checkpoint";
 import type { CheckpointInfo, TrainProgress, TrainSettings } from "./checkpoint-info";
 import { holdOut } from "./hold-out";
 import { type PreparationOptions, prepareImages } from "./prepare";
+import { lostTuning, type Tuner, tuningOf, usedTuning } from "./run-tuning";
 import { checkSettings, defaultSettings } from "./settings";
 import { Trainer } from "./trainer";
 import { type Transfer, transferOf } from "./transfer";
@@ -32,6 +34,10 @@ export interface TrainingOptions extends PreparationOptions {
   readonly weights?: string | undefined;
   readonly onBadImage?: "fail" | "skip" | undefined;
   readonly onSkip?: ((error: InputError) => void) | undefined;
+  /** Chooses kernels by measuring. A resumed run keeps the choices that it was started with. */
+  readonly tune?: Tuner | undefined;
+  /** Told, in one line, of a resumed run whose kernels are not those that it was started with. */
+  readonly onLostTuning?: ((problem: string) => void) | undefined;
 }
 
 /** A training run that is ready to start. */
@@ -85,8 +91,8 @@ const START: TrainProgress = { epoch: 0, position: 0, iteration: 0, lossSum: 0, 
 
 /** Compiles only once everything that can be refused without a GPU has been looked at. */
 async function compileTraining(
-  { device, folder }: TrainingOptions,
-  info: CheckpointInfo,
+  { device, folder, tune, onLostTuning }: TrainingOptions,
+  asked: CheckpointInfo,
   model: Model,
   splits: { readonly train: Split; readonly evaluation: Split; readonly test: Split },
   from: {
@@ -95,14 +101,22 @@ async function compileTraining(
     readonly transfer: Transfer;
   },
 ): Promise<Training> {
-  const { settings } = info;
+  const { settings } = asked;
   const { batch, seed, labelSmoothing } = settings;
-  const loss = crossEntropy({ smoothing: labelSmoothing });
   const { freeze, freezeStatistics, groups } = from.transfer;
-  const optimizer = optimizerOf(settings, groups);
-  const step = await compile(model, { device, batch, seed, loss, optimizer, freeze, freezeStatistics });
+  const loss = crossEntropy({ smoothing: labelSmoothing });
+  const use = { batch, loss, optimizer: optimizerOf(settings, groups), freeze, freezeStatistics };
+  const tuning =
+    from.resumed === undefined
+      ? await tune?.([networkGraph(model, use).spec, networkGraph(model, { batch }).spec])
+      : tuningOf(from.resumed.info, device);
+  const step = await compile(model, { ...use, device, seed, tuning });
   try {
-    const infer = await compile(model, { device, batch, state: step.state });
+    const infer = await compile(model, { device, batch, state: step.state, tuning });
+    const used = usedTuning([step.plan, infer.plan], device);
+    const lost = from.resumed === undefined ? undefined : lostTuning(from.resumed.info, used);
+    if (lost !== undefined) onLostTuning?.(`${from.resumed?.file}: ${lost}`);
+    const info: CheckpointInfo = { ...asked, tuning: used };
     if (from.resumed !== undefined) loadWeights(from.resumed, step.state, { slots: true });
     const weights =
       from.weights === undefined ? undefined : loadWeights(from.weights, step.state, { strict: false });

@@ -3,13 +3,23 @@ import { InputError } from "../io/errors";
 import { modelNamed } from "../models";
 import { compile, type InferenceNetwork } from "../nn/compile";
 import { declareModel } from "../nn/model";
+import { networkGraph } from "../nn/network-graph";
 import { loadWeights, readCheckpoint } from "./checkpoint";
 import type { CheckpointInfo } from "./checkpoint-info";
+import { type Tuner, tuningOf } from "./run-tuning";
 
 /** A network that classifies, as training left it. */
 export interface TrainedModel {
   readonly network: InferenceNetwork;
   readonly info: CheckpointInfo;
+}
+
+export interface TrainedModelOptions {
+  readonly device: Device;
+  /** Images at a time; as in training if not given. */
+  readonly batch?: number | undefined;
+  /** Chooses kernels by measuring; if not given, those of the training run are used where they hold. */
+  readonly tune?: Tuner | undefined;
 }
 
 /**
@@ -21,7 +31,7 @@ export interface TrainedModel {
  */
 export async function openTrainedModel(
   file: string,
-  { device, batch }: { readonly device: Device; readonly batch?: number | undefined },
+  { device, batch, tune }: TrainedModelOptions,
 ): Promise<TrainedModel> {
   const checkpoint = await readCheckpoint(file);
   const { info } = checkpoint;
@@ -32,7 +42,9 @@ export async function openTrainedModel(
   const model = modelNamed(info.model, info.options);
   // Auxiliary classifiers are saved but take no part in classifying.
   const all = declareModel(model, 1, { auxiliaries: true }).trace.variables;
-  const network = await compile(model, { device, batch: batch ?? info.settings.batch });
+  const use = { batch: batch ?? info.settings.batch };
+  const tuning = tune === undefined ? tuningOf(info, device) : await tune([networkGraph(model, use).spec]);
+  const network = await compile(model, { ...use, device, tuning });
   try {
     loadWeights(checkpoint, network.state, { unused: (name) => all.has(name) });
   } catch (error) {

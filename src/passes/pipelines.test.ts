@@ -1,0 +1,28 @@
+import { expect, test } from "vitest";
+import { resnet50 } from "../models/resnet";
+import { guaranteed, plan } from "../nn/compile";
+import { crossEntropy } from "../nn/losses";
+import { sgd } from "../nn/optimizers";
+import { pipelinesOf } from "../plan";
+import type { Target } from "./select";
+
+const software: Target & { readonly limits: typeof guaranteed.limits } = {
+  ...guaranteed,
+  adapterClass: "software",
+  subgroupSize: 8,
+  features: new Set(["subgroups"]),
+};
+
+// A pipeline costs a software adapter up to 0.7 s before the first step is finished. ResNet-50 has 23 distinct sizes of
+// convolutions, each in three directions; it must not become a pipeline for each.
+test.each([
+  ["software", software, 36],
+  ["gpu", guaranteed, 44], // up to four sizes of tiles
+])("training ResNet-50 takes few pipelines, at any size (%s)", (_, device, most) => {
+  const use = { device, loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) };
+  const small = plan(resnet50({ imageSize: 64 }), { ...use, batch: 2 });
+  const large = plan(resnet50({ imageSize: 224 }), { ...use, batch: 8 });
+  expect(small.steps.length).toBeGreaterThan(400);
+  expect(pipelinesOf(small)).toBeLessThanOrEqual(most);
+  expect(pipelinesOf(large)).toBeLessThanOrEqual(most);
+});
