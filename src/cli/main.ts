@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { addBench } from "./bench";
 import { addClassify } from "./classify";
 import { addDevices } from "./devices";
 import { addEval } from "./eval";
@@ -11,7 +12,7 @@ import { addSummary } from "./summary";
 import { addTrain } from "./train";
 
 // A command is one line here and one file.
-const commands = [addDevices, addSummary, addPlan, addTrain, addEval, addClassify, addGradCam];
+const commands = [addDevices, addSummary, addPlan, addBench, addTrain, addEval, addClassify, addGradCam];
 
 // Whoever reads our output may go away (`| head`): there is nobody left to tell.
 for (const stream of [process.stdout, process.stderr])

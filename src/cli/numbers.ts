@@ -31,3 +31,18 @@ export const perChannel =
   (expected: string, accepts: (value: number) => boolean) =>
   (text: string): number[] =>
     text.split(",").map(real(`${expected}, one or one a channel with commas between`, accepts));
+
+/** A parser of one or more values with commas between. */
+export const list =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T[] =>
+    text.split(",").map((part) => parse(part.trim()));
+
+/** A parser of one of some words. */
+export const oneOf =
+  <const W extends string>(words: readonly W[]) =>
+  (text: string): W => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw new InvalidArgumentError(`Give ${words.join(" or ")}.`);
+    return found;
+  };
