@@ -63,8 +63,6 @@ async function onDevice(
 ): Promise<NetworkRow> {
   const { mode, batch, precision = "float32", warm = 10, samples = 40, seed = 0, signal } = options;
   const { parameters, macs } = describe(model);
-  const data = new RandomBatches(device, [batch, ...model.input], model.classes, seed);
-  await data.prepare(1);
   signal?.throwIfAborted();
 
   const before = performance.now();
@@ -73,6 +71,7 @@ async function onDevice(
       ? await compile(model, { device, batch, seed, loss: crossEntropy(), optimizer })
       : await compile(model, { device, batch, seed });
   const compileTime = performance.now() - before;
+  const data = new RandomBatches(device, [batch, ...model.input], model.classes, seed);
 
   let loss: number | undefined;
   const total = Math.max(warm, 1) + samples - (warm === 0 ? 1 : 0);

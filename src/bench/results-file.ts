@@ -38,10 +38,12 @@ export async function readBenchRows(file: string): Promise<BenchRow[]> {
       `cannot read ${file}: ${reason}; expected what \`striate bench\` leaves by --results-file F.json or --json`,
     );
   };
-  const rows = parseRows(text) ?? refuse("it is not JSON");
+  const rows = parseRows(text);
+  if (rows === undefined) return refuse("it is not JSON");
   if (!Array.isArray(rows)) return refuse("it has no list of rows");
-  if (rows.length === 0) return refuse("it has no rows");
-  return rows.map((row: unknown, k) => {
+  const measured: unknown[] = rows.filter((row: unknown) => typeof fieldOf(row, "error") !== "string");
+  if (measured.length === 0) return refuse("it has no rows");
+  return measured.map((row: unknown, k) => {
     const wrong = problemOf(row);
     return wrong === undefined ? (row as BenchRow) : refuse(`row ${k + 1}: ${wrong}`);
   });
