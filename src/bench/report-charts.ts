@@ -37,13 +37,12 @@ const tooltip = {
 const base = { animation: false, textStyle: { fontFamily: "system-ui, sans-serif", color: "@ink" } };
 const legend = { top: 0, left: 0, textStyle: text, itemWidth: 14, itemHeight: 10 };
 
-/** Three significant figures. */
-export const figures = (value: number): string =>
-  value === 0
-    ? "0"
-    : value >= 1000
-      ? Math.round(value).toLocaleString("en-US")
-      : String(Number(value.toPrecision(3)));
+/** Three significant figures, none behind the third decimal. */
+export const figures = (value: number): string => {
+  if (value > 0 && value < 0.001) return "<0.001";
+  if (value >= 1000) return Math.round(value).toLocaleString("en-US");
+  return String(Number(Number(value.toPrecision(3)).toFixed(3)));
+};
 
 // Texts of tooltips are HTML, and layers' names may come from an architecture of the user's own.
 export const escapeHtml = (raw: string): string => raw.replace(/[&<>"']/g, (c) => `&#${c.charCodeAt(0)};`);
@@ -71,7 +70,13 @@ export function throughputChart(rows: readonly NetworkRow[]): Chart {
         name: `images per second${isWide ? " (logarithmic)" : ""}`,
         nameLocation: "middle",
         nameGap: 26,
-        ...(isWide ? { min: 10 ** Math.floor(Math.log10(least / 2)) } : {}),
+        // A logarithmic bar starts somewhere, not at 1.
+        ...(isWide
+          ? {
+              min: 10 ** Math.floor(Math.log10(least / 2)),
+              startValue: 10 ** Math.floor(Math.log10(least / 2)),
+            }
+          : {}),
       },
       yAxis: {
         ...axis,
@@ -84,11 +89,11 @@ export function throughputChart(rows: readonly NetworkRow[]): Chart {
       series: modes.map((mode) => ({
         type: "bar",
         name: mode,
-        stack: "rows",
         barWidth: 16,
+        barGap: "-100%", // a row has but one bar
+
         itemStyle: { color: mode === "infer" ? "@forward" : "@backward", borderRadius: [0, 2, 2, 0] },
         label: { show: true, position: "right", color: "@ink", fontSize: 12 },
-        encode: { x: 0, y: 1 },
         data: rows.flatMap((row, k) =>
           row.mode !== mode
             ? []
@@ -195,20 +200,19 @@ export function waterfallChart({ layers }: StepProfile): Chart {
   });
   const shown = phases.filter((p) => layers.some(({ phase }) => phase === p));
   return {
-    height: 76 + 17 * bars.length,
+    height: 90 + 17 * bars.length,
     option: {
       ...base,
       tooltip: { ...tooltip, trigger: "item" },
       legend: { ...legend, data: shown },
-      grid: { top: 52, bottom: 10, left: 8, right: 24, containLabel: true },
+      grid: { top: 66, bottom: 10, left: 8, right: 24, containLabel: true },
       xAxis: {
         ...axis,
         type: "value",
         position: "top",
         name: "milliseconds",
-        nameLocation: "end",
-        nameGap: 4,
-        nameTextStyle: { ...quiet, align: "right", verticalAlign: "bottom", padding: [0, 0, 16, 0] },
+        nameLocation: "middle",
+        nameGap: 22,
         max: at,
         axisLabel: { ...quiet, showMaxLabel: false },
       },

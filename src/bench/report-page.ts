@@ -12,7 +12,7 @@ export const style = `
   }
 }
 body { margin: 0; background: var(--surface); color: var(--ink); font: 14px/1.5 system-ui, sans-serif; }
-main { max-width: 1180px; margin: 0 auto; padding: 24px 20px 60px; }
+main { max-width: 1400px; margin: 0 auto; padding: 24px 20px 60px; }
 h1 { font-size: 22px; margin: 0 0 12px; }
 h2 { font-size: 18px; margin: 32px 0 4px; }
 h3 { font-size: 14px; margin: 20px 0 6px; }
@@ -24,8 +24,8 @@ figcaption { font-weight: 600; margin-bottom: 6px; }
 .tall { max-height: 640px; overflow-y: auto; }
 .wide { overflow-x: auto; }
 table { border-collapse: collapse; font-size: 13px; font-variant-numeric: tabular-nums; }
-th, td { padding: 3px 10px; text-align: left; white-space: nowrap; }
-th { color: var(--muted); font-weight: 600; border-bottom: 1px solid var(--line); }
+th, td { padding: 3px 8px; text-align: left; white-space: nowrap; }
+th { white-space: normal; vertical-align: bottom; color: var(--muted); font-weight: 600; border-bottom: 1px solid var(--line); }
 tbody tr:nth-child(even) { background: var(--stripe); }
 .n { text-align: right; }
 summary { cursor: pointer; margin: 8px 0; }

@@ -96,6 +96,8 @@ ${groupTable(profile.ops)}
 </section>`;
 }
 
+const percent = (share: number): string => `${(100 * share).toFixed(1)}%`;
+
 /** A table; every column but the first ones named as words is of numbers. */
 function table(head: readonly string[], rows: readonly (readonly string[])[], words: number): string {
   const cells = (tag: string, row: readonly string[]) =>
@@ -117,15 +119,15 @@ const summary = (rows: readonly NetworkRow[]): string =>
       "GMACs",
       "step ms",
       "p95",
-      "least",
+      "min",
       "images/s",
       "GFLOP/s",
       "of peak",
       "memory stated",
       "measured",
       "loss",
-      "cold compile s",
-      "cold run s",
+      "cold: compile s",
+      "first step s",
     ],
     rows.map((row) => [
       row.model,
@@ -140,7 +142,7 @@ const summary = (rows: readonly NetworkRow[]): string =>
       figures(row.step.min),
       figures(row.imagesPerSecond),
       figures(row.gflops),
-      `${figures(100 * row.shareOfPeak)}%`,
+      percent(row.shareOfPeak),
       formatBytes(row.memory.stated),
       formatBytes(row.memory.measured),
       row.loss === undefined ? "–" : row.loss === null ? "not a number" : row.loss.toFixed(4),
@@ -157,9 +159,9 @@ const groupTable = (groups: readonly ProfileGroup[]): string =>
       group.name || "(no layer)",
       group.phase,
       group.bound,
-      `${figures(100 * group.share)}%`,
+      percent(group.share),
       figures(group.microseconds / 1e3),
-      `${figures(100 * group.shareOfTime)}%`,
+      percent(group.shareOfTime),
       String(group.dispatches),
       figures(group.flops / group.microseconds / 1e3),
       figures(group.bytes / group.microseconds / 1e3),

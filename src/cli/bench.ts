@@ -50,10 +50,18 @@ export function addBench(program: Command): void {
       "time networks: inference or training steps, throughput, memory, share of the adapter's peak",
     )
     .argument("<models...>", "networks, or `ops` to time every op by itself")
-    .option("--mode <list>", "infer, train or both", list(oneOf(["infer", "train", "both"])), ["both"])
-    .option("--batch-size <list>", "images a step", list(whole(1)), [1])
+    .addOption(
+      new Option("--mode <list>", "infer, train or both")
+        .argParser(list(oneOf(["infer", "train", "both"])))
+        .default(["both"], "both"),
+    )
+    .addOption(new Option("--batch-size <list>", "images a step").argParser(list(whole(1))).default([1], "1"))
     .option("--img-size <list>", "sides of the square input (default: the network's own)", list(whole(1)))
-    .option("--precision <list>", precisions.join(", "), list(oneOf(precisions)), ["float32"])
+    .addOption(
+      new Option("--precision <list>", precisions.join(" or "))
+        .argParser(list(oneOf(precisions)))
+        .default(["float32"], "float32"),
+    )
     .option("--num-warm-iter <n>", "steps before the clock counts", whole(0), 10)
     .option("--num-bench-iter <n>", "samples", whole(1), 40)
     .option("--profile", "time every dispatch: layers, op kinds and what bounds them", false)
