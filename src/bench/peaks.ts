@@ -58,7 +58,7 @@ export async function bestRate(
   }
   let best = timed.units / timed.seconds;
   let spent = timed.seconds;
-  for (let worse = 0; worse < 4 && spent < seconds; ) {
+  for (let worse = 0; worse < 6 && spent < seconds; ) {
     timed = await run(amount);
     spent += timed.seconds;
     const rate = timed.units / timed.seconds;
@@ -138,7 +138,8 @@ async function bandwidth(device: Device): Promise<number> {
 /** Two buffers larger than any cache, the first with random data, which a GPU cannot store in fewer bytes. */
 async function twoBuffers(device: Device): Promise<GPUBuffer[]> {
   const { maxBufferSize, maxStorageBufferBindingSize } = device.limits;
-  const most = Math.min(256 * 2 ** 20, Number(maxBufferSize), Number(maxStorageBufferBindingSize));
+  const wanted = (device.adapterClass === "software" ? 64 : 256) * 2 ** 20;
+  const most = Math.min(wanted, Number(maxBufferSize), Number(maxStorageBufferBindingSize));
   for (let size = 2 ** Math.floor(Math.log2(most)); ; size /= 2) {
     try {
       const request = { label: "peak/copy", size, usage: storage };

@@ -54,14 +54,14 @@ export async function timeSteps(step: RepeatedStep, options: TimingOptions): Pro
   };
   const times: number[] = [];
   const first = await sample(1);
-  let last = first;
+  let quickest = first;
   if (warm === 0) times.push(first);
   onProgress?.(1);
   for (let k = 1; k < warm; k++) {
-    last = await sample(1);
+    quickest = Math.min(quickest, await sample(1));
     onProgress?.(k + 1);
   }
-  const stepsPerSample = warm < 2 ? 1 : Math.min(mostSteps, Math.max(1, Math.ceil(shortest / last)));
+  const stepsPerSample = warm < 2 ? 1 : Math.min(mostSteps, Math.max(1, Math.ceil(shortest / quickest)));
   while (times.length < samples) {
     times.push(await sample(stepsPerSample));
     onProgress?.(warm + times.length);
