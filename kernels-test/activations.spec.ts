@@ -1,5 +1,6 @@
 import * as activations from "../src/ops/activations";
 import { streamOf, uniforms } from "../src/random";
+import { ofVolume, volume } from "./bench-shapes";
 import { type CaseSizes, spec, type Tolerance } from "./spec";
 
 type Slope = (x: number, alpha: number) => number;
@@ -93,6 +94,7 @@ const forward = (name: keyof typeof curves) => {
       y: x.map((v) => f(v, alpha)),
     }),
     cases: shapes.map(({ why, shape }) => ({ why, x: shape })),
+    bench: [{ why: ofVolume, x: volume }],
   };
 };
 const backward = (name: keyof typeof curves) => {
@@ -107,6 +109,7 @@ const backward = (name: keyof typeof curves) => {
       dx: x.map((v, i) => slope(v, alpha) * defined(dy[i])),
     }),
     cases: shapes.map(({ why, shape }) => ({ why, x: shape, dy: shape })),
+    bench: [{ why: ofVolume, x: volume, dy: volume }],
   } as const;
 };
 /** A gradient that is given the output: y is made from arguments, which the reference draws again. */
@@ -120,6 +123,7 @@ const backwardFromOutput = (name: keyof typeof curves, alpha = 0) => {
       dx: xs(sizes, dy.length).map((x, i) => slope(x, alpha) * defined(dy[i])),
     }),
     cases: shapes.map(({ why, shape }) => ({ why, y: shape, dy: shape })),
+    bench: [{ why: ofVolume, y: volume, dy: volume }],
   } as const;
 };
 

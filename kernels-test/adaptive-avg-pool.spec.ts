@@ -36,6 +36,7 @@ export const adaptiveAvgPoolSpec = spec(adaptiveAvgPool, {
     return { y };
   },
   cases,
+  bench: [{ why: "a large image before AlexNet's classifier", x: [4, 13, 13, 256], P: 6, Q: 6 }],
   rejects: [
     { x: [1, 4, 4, 2], P: 0, Q: 1, error: /^adaptiveAvgPool: P of y \[N P Q C\] would be 0/ },
     { x: [4, 4, 2], P: 1, Q: 1, error: /^adaptiveAvgPool: x has rank 3, expected 4/ },
@@ -52,4 +53,5 @@ export const adaptiveAvgPoolGradSpec = spec(adaptiveAvgPoolGrad, {
     return { dx };
   },
   cases: cases.map(({ why, x: [n, H, W, c], P, Q }) => ({ why, dy: [n, P, Q, c], H, W })),
+  bench: [{ why: "a large image before AlexNet's classifier", dy: [4, 6, 6, 256], H: 13, W: 13 }],
 });

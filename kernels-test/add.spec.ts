@@ -1,9 +1,11 @@
 import { add } from "../src/ops/add";
+import { ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 export default spec(add, {
   tolerance: "ulp1",
   reference: ({ a, b }) => ({ y: a.map((v, i) => v + (b[i] ?? 0)) }),
+  bench: [{ why: ofVolume, a: volume, b: volume }],
   cases: [
     { why: "a multiple of four", a: [2, 3, 8], b: [2, 3, 8] },
     { why: "not a multiple of four", a: [3, 5, 7], b: [3, 5, 7] },

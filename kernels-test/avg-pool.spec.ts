@@ -1,6 +1,6 @@
 import { avgPool, avgPoolGrad } from "../src/ops/avg-pool";
 import { input } from "../src/tensor";
-import { eachValue, poolCases } from "./pool-windows";
+import { eachValue, poolBench, poolCases } from "./pool-windows";
 import { type CaseSizes, spec } from "./spec";
 
 const cases = poolCases.flatMap((c) => [
@@ -38,10 +38,20 @@ export const avgPoolSpec = spec(avgPool, {
     return { y };
   },
   cases,
+  bench: poolBench,
   rejects: [
     { x: [1, 4, 4, 2], window: 5, error: /^avgPool: the window is 5×5 but the padded input is 4×4/ },
     { x: [1, 4, 4, 2], pad: 2, error: /^avgPool: pad is 2,2, more than half of the window 2,2/ },
   ],
+});
+
+/** The gradient of a pooling. */
+const backward = ({ why, x, ...attrs }: (typeof cases)[number] | (typeof poolBench)[number]) => ({
+  why,
+  dy: avgPool({ x: input("x", x), ...attrs }).y.shape,
+  H: x[1],
+  W: x[2],
+  ...attrs,
 });
 
 export const avgPoolGradSpec = spec(avgPoolGrad, {
@@ -54,13 +64,8 @@ export const avgPoolGradSpec = spec(avgPoolGrad, {
     });
     return { dx };
   },
-  cases: cases.map(({ why, x, ...attrs }) => ({
-    why,
-    dy: avgPool({ x: input("x", x), ...attrs }).y.shape,
-    H: x[1],
-    W: x[2],
-    ...attrs,
-  })),
+  cases: cases.map(backward),
+  bench: poolBench.map(backward),
   rejects: [
     { dy: [1, 2, 2, 3], H: 6, W: 4, error: /^avgPoolGrad: dy is 2×2 but an input of 6×4 has 3×2 windows/ },
   ],

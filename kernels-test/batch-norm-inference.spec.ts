@@ -4,6 +4,7 @@ import {
   batchNormInferenceGradX,
 } from "../src/ops/batch-norm-inference";
 import { channelSums } from "./batch-norm.spec";
+import { channels, ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
@@ -30,6 +31,7 @@ export const batchNormInferenceSpec = spec(batchNormInference, {
     mean: channels,
     variance: channels,
   })),
+  bench: [{ why: ofVolume, x: volume, gamma: channels, beta: channels, mean: channels, variance: channels }],
   gradient: ["x", "gamma", "beta"],
   rejects: [
     {
@@ -44,6 +46,7 @@ export const batchNormInferenceSpec = spec(batchNormInference, {
 });
 
 export const batchNormInferenceGradXSpec = spec(batchNormInferenceGradX, {
+  bench: [{ why: ofVolume, dy: volume, gamma: channels, variance: channels }],
   tolerance: "statistics",
   inputs: { variance: positive },
   reference: ({ dy, gamma, variance }, { C, eps = 0 }) => ({
@@ -53,6 +56,7 @@ export const batchNormInferenceGradXSpec = spec(batchNormInferenceGradX, {
 });
 
 export const batchNormInferenceGradAffineSpec = spec(batchNormInferenceGradAffine, {
+  bench: [{ why: ofVolume, x: volume, dy: volume, gamma: channels, mean: channels, variance: channels }],
   tolerance: "statistics",
   inputs: { variance: positive },
   reference: ({ x, dy, mean, variance }, { C, eps = 0 }) => ({

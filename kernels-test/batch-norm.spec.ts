@@ -10,6 +10,7 @@ import {
   batchNormRunning,
 } from "../src/ops/batch-norm";
 import { streamOf, uniforms } from "../src/random";
+import { channels, deep, ofVolume, volume } from "./bench-shapes";
 import { type CaseSizes, spec, type Values } from "./spec";
 
 /** Every third channel lies a hundred spreads away from zero: sums of squares would lose half of the digits. */
@@ -53,7 +54,16 @@ const shapes = [
   { why: "many images", x: [40, 3, 3, 4] },
 ] as const;
 
+/** As large as activations in the first stage of a ResNet, in blocks of two of their rows. */
+const realBlocks = { why: ofVolume, x: [4, 3136, 64], rows: 112 } as const;
+/** What those blocks leave [N J C]. */
+const realSums = [4, 28, 64] as const;
+
 export const batchNormSpec = spec(batchNorm, {
+  bench: [
+    { why: ofVolume, x: volume, gamma: channels, beta: channels },
+    { why: "a stage further on", x: deep, gamma: [256], beta: [256] },
+  ],
   tolerance: "statistics",
   inputs: { x, gamma: positive },
   reference: ({ x, gamma, beta }, { C, eps = 0 }) => {
@@ -69,6 +79,10 @@ export const batchNormSpec = spec(batchNorm, {
 });
 
 export const batchNormGradSpec = spec(batchNormGrad, {
+  bench: [
+    { why: ofVolume, x: volume, dy: volume, gamma: channels, mean: channels, variance: channels },
+    { why: "a stage further on", x: deep, dy: deep, gamma: [256], mean: [256], variance: [256] },
+  ],
   tolerance: "statistics",
   inputs: { gamma: positive, variance: positive },
   reference: ({ x, dy, gamma, mean, variance }, { C, eps = 0 }) => {
@@ -118,6 +132,7 @@ const blocks = [
 ] as const;
 
 export const batchNormMomentsSpec = spec(batchNormMoments, {
+  bench: [realBlocks],
   tolerance: "statistics",
   inputs: { x },
   reference: ({ x }, sizes) => {
@@ -132,6 +147,18 @@ export const batchNormMomentsSpec = spec(batchNormMoments, {
 });
 
 export const batchNormMergeSpec = spec(batchNormMerge, {
+  bench: [
+    {
+      why: ofVolume,
+      means: realSums,
+      rests: realSums,
+      squares: realSums,
+      gamma: channels,
+      beta: channels,
+      positions: 3136,
+      rows: 112,
+    },
+  ],
   tolerance: "statistics",
   inputs: {
     means: { make: x.make },
@@ -178,6 +205,7 @@ export const batchNormMergeSpec = spec(batchNormMerge, {
 });
 
 export const batchNormApplySpec = spec(batchNormApply, {
+  bench: [{ why: ofVolume, x: volume, center: channels, scale: channels, bias: channels }],
   tolerance: "statistics",
   reference: ({ x, center, scale, bias }, { C }) => ({
     y: x.map((v, i) => (v - at(center, i % C)) * at(scale, i % C) + at(bias, i % C)),
@@ -189,6 +217,7 @@ export const batchNormApplySpec = spec(batchNormApply, {
 });
 
 export const batchNormGradSumsSpec = spec(batchNormGradSums, {
+  bench: [{ ...realBlocks, dy: realBlocks.x, mean: channels }],
   tolerance: "statistics",
   reference: ({ x, dy, mean }, sizes) => ({
     sums: blockSums(sizes, (i) => at(dy, i)),
@@ -198,6 +227,9 @@ export const batchNormGradSumsSpec = spec(batchNormGradSums, {
 });
 
 export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
+  bench: [
+    { why: ofVolume, sums: realSums, products: realSums, gamma: channels, variance: channels, values: 12544 },
+  ],
   tolerance: "statistics",
   inputs: { variance: positive },
   reference: ({ sums, products, gamma, variance }, { C, values = 1, eps = 0 }) => {
@@ -225,6 +257,7 @@ export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
 });
 
 export const batchNormGradApplySpec = spec(batchNormGradApply, {
+  bench: [{ why: ofVolume, x: volume, dy: volume, mean: channels, a: channels, b: channels, d: channels }],
   tolerance: "statistics",
   reference: ({ x, dy, mean, a, b, d }, { C }) => ({
     dx: x.map((v, i) => at(a, i % C) * at(dy, i) - at(b, i % C) * (v - at(mean, i % C)) - at(d, i % C)),

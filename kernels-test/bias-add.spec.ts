@@ -1,4 +1,5 @@
 import { biasAdd } from "../src/ops/bias-add";
+import { channels, ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 export default spec(biasAdd, {
@@ -6,6 +7,7 @@ export default spec(biasAdd, {
   reference: ({ x, b }, { C }) => ({ y: x.map((v, i) => v + (b[i % C] ?? Number.NaN)) }),
   // dy itself is the gradient of the first operand: there is nothing to run.
   gradient: ["b"],
+  bench: [{ why: ofVolume, x: volume, b: channels }],
   cases: [
     { why: "odd channels", x: [3, 5, 7], b: [7] },
     { why: "channels in fours", x: [2, 9, 7, 8], b: [8] },

@@ -1,4 +1,5 @@
 import { columnParts, columnSum, columnTotal } from "../src/ops/column-sum";
+import { ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 const columns = (x: ArrayLike<number>, C: number): Float64Array => {
@@ -8,6 +9,7 @@ const columns = (x: ArrayLike<number>, C: number): Float64Array => {
 };
 
 export default spec(columnSum, {
+  bench: [{ why: ofVolume, x: volume }],
   tolerance: "gemm",
   reduction: ({ C }) => 2000 / C,
   reference: ({ x }, { C }) => ({ y: columns(x, C) }),
@@ -20,6 +22,7 @@ export default spec(columnSum, {
 });
 
 export const columnPartsSpec = spec(columnParts, {
+  bench: [{ why: ofVolume, x: [4, 3136, 64], rows: 112 }],
   tolerance: "gemm",
   reduction: ({ rows = 1 }) => rows,
   reference: ({ x }, { N, L = 1, C, J = 1, rows = 1 }) => {
@@ -41,6 +44,7 @@ export const columnPartsSpec = spec(columnParts, {
 });
 
 export const columnTotalSpec = spec(columnTotal, {
+  bench: [{ why: "what blocks of that leave", x: [112, 64] }],
   tolerance: "gemm",
   reduction: ({ M }) => M,
   reference: ({ x }, { C }) => ({ y: columns(x, C) }),

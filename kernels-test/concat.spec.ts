@@ -15,6 +15,7 @@ const side =
   };
 
 export const concat2Spec = spec(concat2, {
+  bench: [{ why: "GoogLeNet, 28×28", a: [8, 28, 28, 64], b: [8, 28, 28, 128] }],
   tolerance: "copy",
   reference: ({ a, b }, sizes) => side(a, b)(sizes),
   cases: [
@@ -28,6 +29,7 @@ export const concat2Spec = spec(concat2, {
 });
 
 export const concat3Spec = spec(concat3, {
+  bench: [{ why: "GoogLeNet, 28×28", a: [8, 28, 28, 64], b: [8, 28, 28, 128], c: [8, 28, 28, 32] }],
   tolerance: "copy",
   reference: ({ a, b, c }, sizes) => side(a, b, c)(sizes),
   cases: [
@@ -37,6 +39,15 @@ export const concat3Spec = spec(concat3, {
 });
 
 export const concat4Spec = spec(concat4, {
+  bench: [
+    {
+      why: "GoogLeNet's first inception block",
+      a: [8, 28, 28, 64],
+      b: [8, 28, 28, 128],
+      c: [8, 28, 28, 32],
+      d: [8, 28, 28, 32],
+    },
+  ],
   tolerance: "copy",
   reference: ({ a, b, c, d }, sizes) => side(a, b, c, d)(sizes),
   cases: [
@@ -46,6 +57,7 @@ export const concat4Spec = spec(concat4, {
 });
 
 export const sliceSpec = spec(slice, {
+  bench: [{ why: "out of GoogLeNet's first inception block", x: [8, 28, 28, 256], start: 64, count: 128 }],
   tolerance: "copy",
   reference: ({ x }, { C, start = 0, count = 0 }) => ({
     y: x.filter((_, i) => i % C >= start && i % C < start + count),
@@ -63,6 +75,7 @@ export const sliceSpec = spec(slice, {
 });
 
 export const sliceGradSpec = spec(sliceGrad, {
+  bench: [{ why: "out of GoogLeNet's first inception block", dy: [8, 28, 28, 128], start: 64, C: 256 }],
   tolerance: "copy",
   reference: ({ dy }, { SIZE, C, start = 0, count = 0 }) => ({
     dx: Float64Array.from({ length: SIZE }, (_, i) => {

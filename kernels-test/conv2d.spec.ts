@@ -96,14 +96,25 @@ const forward = [
   { why: "many output channels", x: [1, 4, 5, 4], w: [68, 3, 3, 4], pad: 1 },
 ] as const;
 
-/** The same cases as gradients: dy has the output's shape, x or w is replaced by its sizes. */
-const backward = forward.map((c) => {
+/** Layers of real networks. */
+const real = [
+  { why: "3×3 64→64, 56×56: ResNet's first stage", x: [4, 56, 56, 64], w: [64, 3, 3, 64], pad: 1 },
+  { why: "1×1 64→256, 56×56: the end of its bottleneck", x: [4, 56, 56, 64], w: [256, 1, 1, 64] },
+  { why: "3×3 stride 2 128→128, 56×56", x: [4, 56, 56, 128], w: [128, 3, 3, 128], stride: 2, pad: 1 },
+  { why: "3×3 256→256, 14×14: its third stage", x: [4, 14, 14, 256], w: [256, 3, 3, 256], pad: 1 },
+  { why: "7×7 stride 2 3→64, 224×224: its stem", x: [1, 224, 224, 3], w: [64, 7, 7, 3], stride: 2, pad: 3 },
+] as const;
+
+/** A case as gradients: dy has the output's shape, x or w is replaced by its sizes. */
+const gradientCase = (c: (typeof forward)[number] | (typeof real)[number]) => {
   const { why, x, w, ...attrs } = c;
   const y = Object.values(conv2d.apply({ x: input("x", x), w: input("w", w), ...attrs }))[0];
   const [, H = 0, W = 0] = x;
   const [, R = 0, S = 0] = w;
   return { why, x, w, dy: y?.shape ?? [], H, W, R, S, attrs };
-});
+};
+const backward = forward.map(gradientCase);
+const realBackward = real.map(gradientCase);
 
 export const conv2dSpec = spec(conv2d, {
   tolerance: "gemm",
@@ -116,6 +127,7 @@ export const conv2dSpec = spec(conv2d, {
     return { y };
   },
   cases: forward,
+  bench: real,
   rejects: [
     {
       x: [1, 8, 8, 3],
@@ -152,6 +164,7 @@ export const conv2dGradXSpec = spec(conv2dGradX, {
     return { dx };
   },
   cases: backward.map(({ why, dy, w, H, W, attrs }) => ({ why, dy, w, H, W, ...attrs })),
+  bench: realBackward.map(({ why, dy, w, H, W, attrs }) => ({ why, dy, w, H, W, ...attrs })),
 });
 
 /** Sums over every slice of the positions apart; the first slices have one more where they do not divide. */
@@ -174,6 +187,9 @@ export const conv2dGradWSlicesSpec = spec(conv2dGradWSlices, {
     return { parts };
   },
   cases: backward.map(({ why, dy, x, R, S, attrs }, k) => ({ why, dy, x, R, S, Z: 1 + (k % 4), ...attrs })),
+  bench: realBackward
+    .slice(0, 1)
+    .map(({ why, dy, x, R, S, attrs }) => ({ why, dy, x, R, S, Z: 8, ...attrs })),
 });
 
 export const conv2dGradWSpec = spec(conv2dGradW, {
@@ -190,4 +206,5 @@ export const conv2dGradWSpec = spec(conv2dGradW, {
     ...backward.map(({ why, dy, x, R, S, attrs }) => ({ why, dy, x, R, S, ...attrs })),
     { why: "a reduction over many positions", dy: [2, 31, 30, 8], x: [2, 31, 30, 4], R: 3, S: 3, pad: 1 },
   ],
+  bench: realBackward.map(({ why, dy, x, R, S, attrs }) => ({ why, dy, x, R, S, ...attrs })),
 });

@@ -1,4 +1,5 @@
 import { crossEntropy, crossEntropyGrad } from "../src/ops/cross-entropy";
+import { images, logits } from "./bench-shapes";
 import { spec, type Values } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
@@ -18,6 +19,7 @@ const target = (c: number, label: number, C: number, smoothing: number): number 
   (c === label ? 1 - smoothing : 0) + smoothing / C;
 
 export default spec(crossEntropy, {
+  bench: [{ why: "ImageNet's classes", logits, label: images }],
   tolerance: "statistics",
   inputs,
   reference: ({ logits, label }, { N, C, smoothing = 0 }) => ({
@@ -43,6 +45,7 @@ export default spec(crossEntropy, {
 });
 
 export const crossEntropyGradSpec = spec(crossEntropyGrad, {
+  bench: [{ why: "ImageNet's classes", logits, label: images, dloss: images }],
   tolerance: "statistics",
   inputs,
   reference: ({ logits, label, dloss }, { N, C, smoothing = 0 }) => {

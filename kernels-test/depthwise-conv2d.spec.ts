@@ -49,6 +49,12 @@ const cases = [
   { why: "1×1: a scale by channel", x: [1, 2, 3, 4], w: [1, 1, 4] },
 ] as const;
 
+/** Layers of MobileNet's size. */
+const real = [
+  { why: "3×3, 56×56×64", x: [4, 56, 56, 64], w: [3, 3, 64], pad: 1 },
+  { why: "3×3 stride 2, 56×56×128", x: [4, 56, 56, 128], w: [3, 3, 128], stride: 2, pad: 1 },
+] as const;
+
 export const depthwiseConv2dSpec = spec(depthwiseConv2d, {
   tolerance: "gemm",
   reduction: ({ R, S }) => R * S,
@@ -60,6 +66,7 @@ export const depthwiseConv2dSpec = spec(depthwiseConv2d, {
     return { y };
   },
   cases,
+  bench: real,
   rejects: [
     { x: [1, 8, 8, 3], w: [3, 3, 4], error: /^depthwiseConv2d: C is 3 in x but 4 in w/ },
     {
@@ -76,10 +83,13 @@ export const depthwiseConv2dSpec = spec(depthwiseConv2d, {
   ],
 });
 
-const backward = cases.map(({ why, x, w, ...attrs }) => {
+const gradientCase = ({ why, x, w, ...attrs }: (typeof cases)[number] | (typeof real)[number]) => {
   const dy = depthwiseConv2d({ x: input("x", x), w: input("w", w), ...attrs }).y.shape;
   return { why, x, w, dy, attrs, H: x[1], W: x[2], R: w[0], S: w[1] };
-});
+};
+const backward = cases.map(gradientCase);
+const realBackward = real.map(gradientCase);
+const realGradW = realBackward.map(({ why, dy, x, R, S, attrs }) => ({ why, dy, x, R, S, ...attrs }));
 
 export const depthwiseConv2dGradXSpec = spec(depthwiseConv2dGradX, {
   tolerance: "gemm",
@@ -92,6 +102,7 @@ export const depthwiseConv2dGradXSpec = spec(depthwiseConv2dGradX, {
     return { dx };
   },
   cases: backward.map(({ why, dy, w, H, W, attrs }) => ({ why, dy, w, H, W, ...attrs })),
+  bench: realBackward.map(({ why, dy, w, H, W, attrs }) => ({ why, dy, w, H, W, ...attrs })),
   rejects: [
     {
       dy: [1, 8, 8, 3],
@@ -127,6 +138,7 @@ export const depthwiseConv2dGradWSpec = spec(depthwiseConv2dGradW, {
     return { dw };
   },
   cases: gradWCases,
+  bench: realGradW,
 });
 
 export const depthwiseConv2dGradWPartialsSpec = spec(depthwiseConv2dGradWPartials, {
@@ -142,6 +154,7 @@ export const depthwiseConv2dGradWPartialsSpec = spec(depthwiseConv2dGradWPartial
     return { parts };
   },
   cases: gradWCases.map((c, k) => ({ ...c, rows: 1 + (k % 3) })),
+  bench: realGradW.map((c) => ({ ...c, rows: 8 })),
 });
 
 export const depthwiseConv2dGradWSumSpec = spec(depthwiseConv2dGradWSum, {
@@ -155,6 +168,7 @@ export const depthwiseConv2dGradWSumSpec = spec(depthwiseConv2dGradWSum, {
     });
     return { dw };
   },
+  bench: [{ why: "what bands of 56×56×64 leave", parts: [4, 7, 3, 3, 64] }],
   cases: [
     { why: "odd", parts: [3, 5, 3, 2, 7] },
     { why: "channels in fours", parts: [2, 37, 3, 3, 8] },

@@ -6,8 +6,9 @@ import { compileGraph, type Executable } from "../src/executor";
 import { defineOp } from "../src/op";
 import { contextOf, refusal, type Target } from "../src/passes/select";
 import { streamOf, uniforms } from "../src/random";
-import { formatShape, input, type OpNode, type Shape, sizeOf, type Tensor, variable } from "../src/tensor";
-import type { CaseSizes, Spec, Tolerance, Values } from "./spec";
+import { formatShape, input, type OpNode, sizeOf, type Tensor } from "../src/tensor";
+import type { Spec, Tolerance, Values } from "./spec";
+import { type Trial, trialOf, typed } from "./trial";
 
 /** A quiet NaN that no computation makes: what is left of it was not written. */
 const poison = 0x7fc5a5a5;
@@ -15,13 +16,6 @@ const guard = 256;
 /** Under this limit the variants for matrices past the binding limit are reached with small ones. */
 const tight = { maxStorageBufferBindingSize: 32768 };
 const limitsFor = (variant: string) => (variant === "large" ? tight : undefined);
-
-/** A case as a node, with the values of its inputs. */
-interface Trial {
-  readonly node: OpNode;
-  readonly values: Readonly<Record<string, Values>>;
-  readonly sizes: CaseSizes;
-}
 
 /** Any elementwise op with an operand along the last axis: behind a kernel it shows whether `store` is told the truth. */
 const perChannel = defineOp({
@@ -31,51 +25,6 @@ const perChannel = defineOp({
   elementwise: { out: { y: "x + b" } },
   kernels: elementwiseKernels,
 });
-
-/** Declares the case's node: inputs that the op overwrites are variables. */
-export function declare(spec: Spec, trial: Spec["cases"][number] | Spec["rejects"][number]): OpNode {
-  const args: Record<string, unknown> = {};
-  const overwritten = new Set(Object.values(spec.op.inPlace));
-  for (const [key, value] of Object.entries(trial)) {
-    if (key === "why" || key === "error") continue;
-    const signature = spec.op.inputs[key];
-    if (signature === undefined) args[key] = value;
-    else if (overwritten.has(key))
-      args[key] = variable(key, value as Shape, (shape) => new Float32Array(sizeOf(shape)));
-    else args[key] = input(key, value as Shape, signature.dtype ?? "f32");
-  }
-  const [first] = Object.values(spec.op.apply(args));
-  return first?.node as OpNode;
-}
-
-function draw(spec: Spec, node: OpNode, sizes: CaseSizes, why: string): Record<string, Values> {
-  return Object.fromEntries(
-    Object.entries(node.inputs).map(([name, t]) => {
-      const how = spec.inputs[name] ?? {};
-      const count = sizeOf(t.shape);
-      if (how.make !== undefined)
-        return [name, Float64Array.from(how.make(sizes, count), t.dtype === "u32" ? Number : Math.fround)];
-      const random = uniforms(1, streamOf(`${spec.op.name}/${why}/${name}`), count);
-      if (how.integer !== undefined) {
-        const below = typeof how.integer === "number" ? how.integer : how.integer(sizes);
-        return [name, Float64Array.from(random, (u) => Math.floor(u * below))];
-      }
-      const [lo, hi] = how.range ?? [-1, 1];
-      const values = Float64Array.from(random, (u) => {
-        const v = lo + u * (hi - lo);
-        const kink = how.away?.find((k) => Math.abs(v - k) < 0.05);
-        return Math.fround(kink === undefined ? v : kink + (v < kink ? -0.1 : 0.1));
-      });
-      return [name, values];
-    }),
-  );
-}
-
-export function trialOf(spec: Spec, case_: Spec["cases"][number]): Trial {
-  const node = declare(spec, case_);
-  const sizes = node.sizes as CaseSizes;
-  return { node, sizes, values: draw(spec, node, sizes, case_.why) };
-}
 
 /** The variants of an op that accept a case. */
 export function variantsFor(node: OpNode, target: Target): string[] {
@@ -95,9 +44,6 @@ export function variantsFor(node: OpNode, target: Target): string[] {
     .filter((k) => refusal(k, node, contextFor(k.name)) === undefined)
     .map(({ name }) => name);
 }
-
-const typed = (values: Values, t: Tensor) =>
-  t.dtype === "u32" ? Uint32Array.from(values) : Float32Array.from(values);
 
 async function runPoisoned(
   graph: Executable,

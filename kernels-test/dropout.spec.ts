@@ -12,6 +12,7 @@ export default spec(dropout, {
       return (word >>> 8) * 2 ** -24 >= Math.fround(p) ? v / (1 - p) : 0;
     }),
   }),
+  bench: [{ why: "the features before a classifier", x: [64, 4096], seed: [4], p: 0.5 }],
   cases: [
     { why: "one value at a time", x: [3, 5, 7], seed: [4], p: 0.25, stream: 5 },
     { why: "in fours, several workgroups", x: [3, 61, 8], seed: [4], p: 0.5, stream: 4000000000 },

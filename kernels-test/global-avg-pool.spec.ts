@@ -19,6 +19,7 @@ export const globalAvgPoolSpec = spec(globalAvgPool, {
     return { y };
   },
   cases: shapes,
+  bench: [{ why: "behind ResNet-50", x: [16, 7, 7, 2048] }],
   rejects: [{ x: [4, 4, 2], error: /^globalAvgPool: x has rank 3, expected 4/ }],
 });
 
@@ -31,4 +32,5 @@ export const globalAvgPoolGradSpec = spec(globalAvgPoolGrad, {
     ),
   }),
   cases: shapes.map(({ why, x: [n, H, W, c] }) => ({ why, dy: [n, c], H, W })),
+  bench: [{ why: "behind ResNet-50", dy: [16, 2048], H: 7, W: 7 }],
 });

@@ -1,4 +1,5 @@
 import { im2col } from "../src/ops/im2col";
+import { ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 export default spec(im2col, {
@@ -20,6 +21,7 @@ export default spec(im2col, {
               }
     return { y };
   },
+  bench: [{ why: `3×3 on ${ofVolume}`, x: volume, R: 3, S: 3, pad: 1 }],
   cases: [
     { why: "channels in fours", x: [2, 5, 7, 8], R: 3, S: 3, pad: 1 },
     { why: "odd, by axis", x: [2, 9, 7, 3], R: 3, S: 2, stride: [2, 1], pad: [1, 0], dilation: [1, 2] },

@@ -34,6 +34,15 @@ const cases = [
   { why: "one channel at a time", x: [1, 3, 2, 5], size: 1, alpha: 2, beta: 0.5, k: 1 },
 ] as const;
 
+const alexnet = {
+  why: "AlexNet's first",
+  x: [4, 55, 55, 96],
+  size: 5,
+  alpha: 1e-4,
+  beta: 0.75,
+  k: 2,
+} as const;
+
 export const localResponseNormSpec = spec(localResponseNorm, {
   tolerance: "statistics",
   inputs: { x: { range: [-2, 2] } },
@@ -42,6 +51,7 @@ export const localResponseNormSpec = spec(localResponseNorm, {
     return { y: x.map((v, i) => v * (d[i] ?? 0) ** -(sizes.beta ?? 0)) };
   },
   cases,
+  bench: [alexnet],
   rejects: [{ x: [1, 2, 2, 4], size: 0, error: /^localResponseNorm: size is 0, expected at least 1/ }],
 });
 
@@ -61,4 +71,5 @@ export const localResponseNormGradSpec = spec(localResponseNormGrad, {
     return { dx };
   },
   cases: cases.map(({ x, ...rest }) => ({ ...rest, x, dy: x })),
+  bench: [{ ...alexnet, dy: alexnet.x }],
 });

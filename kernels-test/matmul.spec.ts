@@ -15,8 +15,10 @@ const products = [
   { why: "a long sum", of: [8, 1030, 8] },
 ] as const;
 
-const cases = (shapes: (m: number, k: number, n: number) => { readonly a: Shape; readonly b: Shape }) =>
-  products.map(({ why, of: [m, k, n] }) => ({ why, ...shapes(m, k, n) }));
+const casesOf = (
+  list: readonly { readonly why: string; readonly of: readonly [number, number, number] }[],
+  shapes: (m: number, k: number, n: number) => { readonly a: Shape; readonly b: Shape },
+) => list.map(({ why, of: [m, k, n] }) => ({ why, ...shapes(m, k, n) }));
 
 /** The product by three loops; `a` and `b` tell where the factors lie. */
 const product =
@@ -31,6 +33,11 @@ const product =
     return { y };
   };
 
+const real = [
+  { why: "512³", of: [512, 512, 512] },
+  { why: "ResNet-50's classifier", of: [64, 2048, 1000] },
+] as const;
+
 const pastLimit = "past the limit under which the driver tests the variant `large`";
 const reduction = ({ K }: CaseSizes) => K;
 
@@ -41,7 +48,11 @@ export const matmulSpec = spec(matmul, {
     (m, k, { K }) => m * K + k,
     (k, n, { N }) => k * N + n,
   ),
-  cases: [...cases((m, k, n) => ({ a: [m, k], b: [k, n] })), { why: pastLimit, a: [3, 72], b: [72, 128] }],
+  cases: [
+    ...casesOf(products, (m, k, n) => ({ a: [m, k], b: [k, n] })),
+    { why: pastLimit, a: [3, 72], b: [72, 128] },
+  ],
+  bench: casesOf(real, (m, k, n) => ({ a: [m, k], b: [k, n] })),
   rejects: [
     {
       a: [2, 3],
@@ -58,7 +69,11 @@ export const matmulNTSpec = spec(matmulNT, {
     (m, k, { K }) => m * K + k,
     (k, n, { K }) => n * K + k,
   ),
-  cases: [...cases((m, k, n) => ({ a: [m, k], b: [n, k] })), { why: pastLimit, a: [3, 128], b: [72, 128] }],
+  cases: [
+    ...casesOf(products, (m, k, n) => ({ a: [m, k], b: [n, k] })),
+    { why: pastLimit, a: [3, 128], b: [72, 128] },
+  ],
+  bench: casesOf(real, (m, k, n) => ({ a: [m, k], b: [n, k] })),
   rejects: [{ a: [2, 3], b: [5, 4], error: /^matmulNT: K is 3 in a but 4 in b/ }],
 });
 
@@ -69,6 +84,10 @@ export const matmulTNSpec = spec(matmulTN, {
     (m, k, { M }) => k * M + m,
     (k, n, { N }) => k * N + n,
   ),
-  cases: [...cases((m, k, n) => ({ a: [k, m], b: [k, n] })), { why: pastLimit, a: [3, 72], b: [3, 128] }],
+  cases: [
+    ...casesOf(products, (m, k, n) => ({ a: [k, m], b: [k, n] })),
+    { why: pastLimit, a: [3, 72], b: [3, 128] },
+  ],
+  bench: casesOf(real, (m, k, n) => ({ a: [k, m], b: [k, n] })),
   rejects: [{ a: [3, 2], b: [4, 5], error: /^matmulTN: K is 3 in a but 4 in b/ }],
 });

@@ -1,7 +1,7 @@
 import { maxPool, maxPoolGrad } from "../src/ops/max-pool";
 import { permutation, streamOf } from "../src/random";
 import { input } from "../src/tensor";
-import { eachValue, poolCases } from "./pool-windows";
+import { eachValue, poolBench, poolCases } from "./pool-windows";
 import { spec } from "./spec";
 
 export const maxPoolSpec = spec(maxPool, {
@@ -23,6 +23,7 @@ export const maxPoolSpec = spec(maxPool, {
     return { y, index };
   },
   cases: poolCases,
+  bench: poolBench,
   rejects: [
     { x: [1, 4, 4, 2], window: 5, error: /^maxPool: the window is 5×5 but the padded input is 4×4/ },
     {
@@ -36,6 +37,12 @@ export const maxPoolSpec = spec(maxPool, {
   ],
 });
 
+/** The gradient of a pooling. */
+function backward({ why, x, ...attrs }: (typeof poolCases)[number] | (typeof poolBench)[number]) {
+  const { shape } = maxPool({ x: input("x", x), ...attrs }).y;
+  return { why, dy: shape, index: shape, H: x[1], W: x[2], ...attrs };
+}
+
 export const maxPoolGradSpec = spec(maxPoolGrad, {
   tolerance: "average",
   inputs: { index: { integer: ({ windowH = 1, windowW = 1 }) => windowH * windowW } },
@@ -46,10 +53,8 @@ export const maxPoolGradSpec = spec(maxPoolGrad, {
     });
     return { dx };
   },
-  cases: poolCases.map(({ why, x, ...attrs }) => {
-    const { shape } = maxPool({ x: input("x", x), ...attrs }).y;
-    return { why, dy: shape, index: shape, H: x[1], W: x[2], ...attrs };
-  }),
+  cases: poolCases.map(backward),
+  bench: poolBench.map(backward),
   rejects: [
     {
       dy: [1, 2, 2, 3],

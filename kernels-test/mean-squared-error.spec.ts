@@ -1,9 +1,11 @@
 import { meanSquaredError, meanSquaredErrorGrad } from "../src/ops/mean-squared-error";
+import { images, logits } from "./bench-shapes";
 import { spec } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
 
 export default spec(meanSquaredError, {
+  bench: [{ why: "as many values as ImageNet has classes", x: logits, wanted: logits }],
   tolerance: "statistics",
   reference: ({ x, wanted }, { N, K }) => {
     const loss = new Float64Array(N);
@@ -20,6 +22,7 @@ export default spec(meanSquaredError, {
 });
 
 export const meanSquaredErrorGradSpec = spec(meanSquaredErrorGrad, {
+  bench: [{ why: "as many values as ImageNet has classes", x: logits, wanted: logits, dloss: images }],
   tolerance: "statistics",
   reference: ({ x, wanted, dloss }, { K }) => ({
     dx: x.map((v, i) => ((2 * (v - at(wanted, i))) / K) * at(dloss, Math.floor(i / K))),

@@ -1,4 +1,5 @@
 import { adamUpdate, adamWUpdate, sgdMomentumUpdate, sgdUpdate } from "../src/ops/optimizers";
+import { weights } from "./bench-shapes";
 import { type CaseSizes, spec, type Values } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
@@ -14,7 +15,10 @@ const slopes = (
   return g.map((v, i) => v + l1 * Math.sign(at(p, i)) + (l2 + decay) * at(p, i));
 };
 
+const aLayer = "a large layer's parameters";
+
 export const sgdUpdateSpec = spec(sgdUpdate, {
+  bench: [{ why: aLayer, p: weights, g: weights, lr: [] }],
   tolerance: "transcendental",
   inputs: { lr: positive },
   reference: ({ p, g, lr }, sizes) => {
@@ -28,6 +32,7 @@ export const sgdUpdateSpec = spec(sgdUpdate, {
 });
 
 export const sgdMomentumUpdateSpec = spec(sgdMomentumUpdate, {
+  bench: [{ why: aLayer, p: weights, g: weights, m: weights, lr: [] }],
   tolerance: "transcendental",
   inputs: { lr: positive },
   reference: ({ p, g, m, lr }, sizes) => {
@@ -89,6 +94,7 @@ const shapes = (shape: readonly number[]) =>
   ({ p: shape, g: shape, m: shape, v: shape, lr: [], correction1: [], correction2: [] }) as const;
 
 export const adamUpdateSpec = spec(adamUpdate, {
+  bench: [{ why: aLayer, ...shapes(weights) }],
   tolerance: "transcendental",
   inputs: adamInputs,
   reference: (inputs, sizes) => adam(inputs, sizes, false),
@@ -99,6 +105,7 @@ export const adamUpdateSpec = spec(adamUpdate, {
 });
 
 export const adamWUpdateSpec = spec(adamWUpdate, {
+  bench: [{ why: aLayer, ...shapes(weights) }],
   tolerance: "transcendental",
   inputs: adamInputs,
   reference: (inputs, sizes) => adam(inputs, sizes, true),

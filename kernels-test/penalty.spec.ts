@@ -1,4 +1,5 @@
 import { elasticNet, elasticNetGrad } from "../src/ops/penalty";
+import { weights } from "./bench-shapes";
 import { spec } from "./spec";
 
 const inputs = { x: { away: [0] } } as const;
@@ -11,6 +12,7 @@ export default spec(elasticNet, {
     { why: "both terms, odd", x: [3, 5, 7], l1: 0.3, l2: 0.7 },
     { why: "in fours", x: [4, 8], l1: 0.3, l2: 0.7 },
   ],
+  bench: [{ why: "a large layer", x: weights, l1: 0.3, l2: 0.7 }],
 });
 
 export const elasticNetGradSpec = spec(elasticNetGrad, {
@@ -23,4 +25,5 @@ export const elasticNetGradSpec = spec(elasticNetGrad, {
     { why: "both terms, odd", x: [3, 5, 7], dy: [3, 5, 7], l1: 0.3, l2: 0.7 },
     { why: "in fours", x: [4, 8], dy: [4, 8], l1: 0.3, l2: 0.7 },
   ],
+  bench: [{ why: "a large layer", x: weights, dy: weights, l1: 0.3, l2: 0.7 }],
 });

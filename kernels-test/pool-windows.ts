@@ -47,3 +47,8 @@ export const poolCases = [
   { why: "stride 1, as inside GoogLeNet", x: [1, 5, 6, 12], window: 3, stride: 1, pad: 1, ceilMode: true },
   { why: "one window", x: [3, 4, 3, 2], window: [4, 3], stride: 1 },
 ] as const;
+
+/** The pooling behind a ResNet's stem. */
+export const poolBench = [
+  { why: "behind a ResNet's stem: 3×3 stride 2", x: [4, 112, 112, 64], window: 3, stride: 2, pad: 1 },
+] as const;

@@ -1,4 +1,5 @@
 import { prelu, preluGradAlpha, preluGradX } from "../src/ops/prelu";
+import { channels, ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
@@ -12,6 +13,7 @@ export default spec(prelu, {
     { why: "odd channels", x: [3, 5, 7], alpha: [7] },
     { why: "channels in fours", x: [2, 9, 7, 8], alpha: [8] },
   ],
+  bench: [{ why: ofVolume, x: volume, alpha: channels }],
 });
 
 export const preluGradXSpec = spec(preluGradX, {
@@ -24,6 +26,7 @@ export const preluGradXSpec = spec(preluGradX, {
     { why: "odd channels", x: [3, 5, 7], alpha: [7], dy: [3, 5, 7] },
     { why: "channels in fours", x: [2, 9, 8], alpha: [8], dy: [2, 9, 8] },
   ],
+  bench: [{ why: ofVolume, x: volume, alpha: channels, dy: volume }],
 });
 
 export const preluGradAlphaSpec = spec(preluGradAlpha, {
@@ -34,4 +37,5 @@ export const preluGradAlphaSpec = spec(preluGradAlpha, {
     { why: "no multiple of four", x: [3, 5, 7], dy: [3, 5, 7] },
     { why: "in fours", x: [2, 9, 8], dy: [2, 9, 8] },
   ],
+  bench: [{ why: ofVolume, x: volume, dy: volume }],
 });

@@ -1,8 +1,9 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../src/device";
 import { isLowering, type Kernel } from "../src/kernel";
-import { checkEpilogue, checkGradient, checkVariant, declare, trialOf, variantsFor } from "./driver";
+import { checkEpilogue, checkGradient, checkVariant, variantsFor } from "./driver";
 import type { Spec } from "./spec";
+import { declare, trialOf } from "./trial";
 
 /** One test an op and kind: every variant on every case that it accepts, gradients, rejections. */
 export function runSpecs(specs: Readonly<Record<string, Spec>>): void {

@@ -1,4 +1,5 @@
 import { scaleChannels, scaleShift } from "../src/ops/scale-shift";
+import { channels, ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 export default spec(scaleShift, {
@@ -10,6 +11,7 @@ export default spec(scaleShift, {
     { why: "odd channels", x: [3, 5, 7], scale: [7], shift: [7] },
     { why: "channels in fours", x: [2, 9, 7, 8], scale: [8], shift: [8] },
   ],
+  bench: [{ why: ofVolume, x: volume, scale: channels, shift: channels }],
 });
 
 export const scaleChannelsSpec = spec(scaleChannels, {
@@ -19,4 +21,5 @@ export const scaleChannelsSpec = spec(scaleChannels, {
     { why: "odd channels", x: [3, 5, 7], scale: [7] },
     { why: "channels in fours", x: [2, 9, 7, 8], scale: [8] },
   ],
+  bench: [{ why: ofVolume, x: volume, scale: channels }],
 });

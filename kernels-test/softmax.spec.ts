@@ -1,4 +1,5 @@
 import { logSoftmax, logSoftmaxGrad, softmax, softmaxGrad } from "../src/ops/softmax";
+import { logits } from "./bench-shapes";
 import { spec } from "./spec";
 
 const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number.NaN;
@@ -38,6 +39,7 @@ export default spec(softmax, {
     }),
   }),
   cases,
+  bench: [{ why: "ImageNet's classes", x: logits }],
 });
 
 export const logSoftmaxSpec = spec(logSoftmax, {
@@ -51,6 +53,7 @@ export const logSoftmaxSpec = spec(logSoftmax, {
     }),
   }),
   cases,
+  bench: [{ why: "ImageNet's classes", x: logits }],
 });
 
 export const softmaxGradSpec = spec(softmaxGrad, {
@@ -64,6 +67,7 @@ export const softmaxGradSpec = spec(softmaxGrad, {
     }),
   }),
   cases: gradCases,
+  bench: [{ why: "ImageNet's classes", y: logits, dy: logits }],
 });
 
 export const logSoftmaxGradSpec = spec(logSoftmaxGrad, {
@@ -77,4 +81,5 @@ export const logSoftmaxGradSpec = spec(logSoftmaxGrad, {
     }),
   }),
   cases: gradCases,
+  bench: [{ why: "ImageNet's classes", y: logits, dy: logits }],
 });

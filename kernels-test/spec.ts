@@ -44,6 +44,8 @@ export interface Definition<I, O, A> {
   readonly reduction?: (sizes: CaseSizes) => number;
   readonly inputs?: { readonly [K in keyof I]?: Draw };
   readonly cases: readonly Case<I, A>[];
+  /** Sizes as in real networks, for `striate bench ops`; the largest of the cases if not given. */
+  readonly bench?: readonly Case<I, A>[];
   readonly rejects?: readonly ({ readonly [K in keyof I]: Shape } & { readonly error: RegExp } & {
     readonly [K in keyof A]?: AttrOf<A[K]>;
   })[];
@@ -68,6 +70,7 @@ export interface Spec {
   reduction?(sizes: CaseSizes): number;
   readonly inputs: Readonly<Record<string, Draw | undefined>>;
   readonly cases: readonly (Readonly<Record<string, unknown>> & { readonly why: string })[];
+  readonly bench: readonly (Readonly<Record<string, unknown>> & { readonly why: string })[];
   readonly rejects: readonly (Readonly<Record<string, unknown>> & { readonly error: RegExp })[];
   readonly gradient: false | readonly string[] | undefined;
   readonly gradientOutputs: readonly string[] | undefined;
@@ -81,6 +84,7 @@ export function spec<
 >(op: Op & ((args: never) => unknown) & TypedAs<I, O, A>, definition: Definition<I, O, A>): Spec {
   return {
     inputs: {},
+    bench: [],
     rejects: [],
     gradient: undefined,
     gradientOutputs: undefined,

@@ -1,9 +1,11 @@
 import { spread, sum, sumParts, sumSlices, sumTotal } from "../src/ops/sum";
+import { ofVolume, volume } from "./bench-shapes";
 import { spec } from "./spec";
 
 const total = (x: ArrayLike<number>): number => Array.from(x).reduce((a, b) => a + b, 0);
 
 export default spec(sum, {
+  bench: [{ why: ofVolume, x: volume }],
   tolerance: "gemm",
   reduction: () => 3000,
   magnitude: ({ x }, { by = 1 }) => ({ y: [total(x.map(Math.abs)) * Math.abs(by)] }),
@@ -16,6 +18,7 @@ export default spec(sum, {
 });
 
 export const sumPartsSpec = spec(sumParts, {
+  bench: [{ why: ofVolume, x: [64, 12544], J: 1 }],
   tolerance: "gemm",
   reduction: ({ L = 1 }) => L,
   magnitude: ({ x }, { N, J = 1 }) => ({ y: new Float64Array(N * J).fill(total(x.map(Math.abs)) / N) }),
@@ -41,6 +44,7 @@ export const sumTotalSpec = spec(sumTotal, {
 });
 
 export const sumSlicesSpec = spec(sumSlices, {
+  bench: [{ why: "a 3×3 convolution's weight gradient in eight slices", x: [8, 64, 576] }],
   tolerance: "gemm",
   reduction: ({ Z = 1 }) => Z,
   reference: ({ x }, { Z = 1, M, C }) => ({
@@ -56,6 +60,7 @@ export const sumSlicesSpec = spec(sumSlices, {
 });
 
 export const spreadSpec = spec(spread, {
+  bench: [{ why: "as many as a large layer has parameters", x: [], M: 1048576 }],
   tolerance: "ulp1",
   reference: ({ x }, { M, by = 1 }) => ({ y: new Float64Array(M).fill((x[0] ?? Number.NaN) * by) }),
   cases: [

@@ -1,4 +1,5 @@
 import { transpose } from "../src/ops/transpose";
+import { weights } from "./bench-shapes";
 import { spec } from "./spec";
 
 export default spec(transpose, {
@@ -6,6 +7,7 @@ export default spec(transpose, {
   reference: ({ x }, { M, N }) => ({
     y: Array.from({ length: M * N }, (_, i) => x[(i % M) * N + Math.floor(i / M)] ?? 0),
   }),
+  bench: [{ why: "a large layer's weights", x: weights }],
   cases: [
     { why: "rows and columns differ", x: [5, 7] },
     { why: "one row", x: [1, 70] },

@@ -47,10 +47,11 @@ const defaultToggles = ["allow_unsafe_apis", "vulkan_enable_f16_on_nvidia", "-ti
  */
 const instances = new Map<string, GPU>();
 
+const inNode = (): boolean => typeof process !== "undefined" && process.versions?.node !== undefined;
+
 /** WebGPU's entry in this process: a browser's own, else Dawn through the package `webgpu`. */
 async function openGpu(toggles: readonly string[], adapter?: string): Promise<GPU> {
-  const isNode = typeof process !== "undefined" && process.versions?.node !== undefined;
-  if (!isNode) {
+  if (!inNode()) {
     const scope = globalThis as { readonly navigator?: { readonly gpu?: GPU } };
     const gpu = scope.navigator?.gpu;
     if (gpu === undefined) {
@@ -208,7 +209,8 @@ export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
     requiredFeatures: usefulFeatures.filter((f) => adapter.features.has(f)) as GPUFeatureName[],
     requiredLimits: requiredLimits as Record<string, number>,
   });
-  return new Device(device, true, description);
+  const toggles = inNode() ? [...defaultToggles, ...(options.toggles ?? [])] : [];
+  return new Device(device, true, description, toggles);
 }
 
 /** A buffer to be made: its size in bytes is rounded up. */
@@ -252,6 +254,8 @@ export class Device {
     readonly gpu: GPUDevice,
     private readonly owned: boolean,
     readonly adapter: AdapterDescription,
+    /** Dawn's toggles that it was opened with: names enabled, `-name` disabled. */
+    readonly toggles: readonly string[] = [],
   ) {
     this.adapterClass = adapter.adapterClass;
     this.subgroupSize = adapter.subgroupSize;

@@ -1,4 +1,13 @@
-/** The Node-only door (`striate/node`): files, data sets, checkpoints, training. */
+/** The Node-only door (`striate/node`): files, data sets, checkpoints, training, benchmarks. */
+export { type Bench, everyAdapter, openBench } from "./bench/bench";
+export { type Change, type ChangeVerdict, compareRow } from "./bench/compare";
+export { benchNetwork, type NetworkBenchOptions } from "./bench/network";
+export { measurePeaks } from "./bench/peaks";
+export { benchReport } from "./bench/report";
+export { readBenchRows, writeBenchRows } from "./bench/results-file";
+export type { BenchMode, NetworkRow, Precision, StepProfile } from "./bench/rows";
+export { type BenchEvent, benchNetworks, type NetworkRunOptions } from "./bench/run";
+export type { Spread } from "./bench/statistics";
 export { type Batch, type BatchOptions, batches } from "./data/batches";
 export { type Dataset, type ImageShape, memorySplit, type Split } from "./data/dataset";
 export { decodeImage } from "./data/decode-image";
@@ -9,6 +18,14 @@ export { type OpenDatasetOptions, openDataset } from "./data/open-dataset";
 export { listAdapters, openDevice } from "./device";
 export { InputError } from "./io/errors";
 export { readSafetensors, writeSafetensors } from "./io/safetensors-file";
+export {
+  chromeTrace,
+  groupProfile,
+  type Peaks,
+  type ProfileEntry,
+  type ProfileGroup,
+  verdict,
+} from "./profile";
 export * from "./train/checkpoint";
 export type * from "./train/checkpoint-info";
 export { type Classification, classifyImages } from "./train/classify";

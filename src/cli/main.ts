@@ -1,5 +1,6 @@
 #!/usr/bin/env node
 import { Command } from "commander";
+import { addBench } from "./bench";
 import { addClassify } from "./classify";
 import { addDevices } from "./devices";
 import { addEval } from "./eval";
@@ -12,7 +13,17 @@ import { addTrain } from "./train";
 import { addTune } from "./tune";
 
 // A command is one line here and one file.
-const commands = [addDevices, addSummary, addPlan, addTune, addTrain, addEval, addClassify, addGradCam];
+const commands = [
+  addDevices,
+  addSummary,
+  addPlan,
+  addBench,
+  addTune,
+  addTrain,
+  addEval,
+  addClassify,
+  addGradCam,
+];
 
 // Whoever reads our output may go away (`| head`): there is nobody left to tell.
 for (const stream of [process.stdout, process.stderr])

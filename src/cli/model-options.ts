@@ -19,9 +19,14 @@ export interface ModelFlags {
 }
 
 export function addModelOptions(command: Command): Command {
+  command.option("--img-size <pixels>", "side of the square input", whole(1));
+  return addShapeOptions(command);
+}
+
+/** All but the image size, of which some commands take several. */
+export function addShapeOptions(command: Command): Command {
   return command
     .option("--classes <n>", "classes to tell apart", whole(1))
-    .option("--img-size <pixels>", "side of the square input", whole(1))
     .option("--channels <n>", "of the input, 1 for grey, 3 for colour", whole(1))
     .option("--width <alpha>", "width multiplier (MobileNet, VGG)", positive)
     .option("--dropout <p>", "probability of the classifier's dropout", share)

@@ -41,3 +41,18 @@ export const scales = (
   if (at <= 0) throw new InvalidArgumentError("Give a layer and a factor, such as fc=10.");
   return [...before, { name: text.slice(0, at), factor: notNegative(text.slice(at + 1)) }];
 };
+
+/** A parser of one or more values with commas between. */
+export const list =
+  <T>(parse: (text: string) => T) =>
+  (text: string): T[] =>
+    text.split(",").map((part) => parse(part.trim()));
+
+/** A parser of one of some words. */
+export const oneOf =
+  <const W extends string>(words: readonly W[]) =>
+  (text: string): W => {
+    const found = words.find((word) => word === text);
+    if (found === undefined) throw new InvalidArgumentError(`Give ${words.join(" or ")}.`);
+    return found;
+  };

@@ -2,6 +2,7 @@ import type { Device } from "../device";
 import { compileGraph, type Executable, type InputData, type OutputData } from "../executor";
 import type { Target } from "../passes/select";
 import { type Plan, type PlanLimits, type PlanOptions, planGraph, planLimits } from "../plan";
+import { type ProfileEntry, profile } from "../profile";
 import { keyOf } from "../random";
 import type { State } from "../state";
 import { compileOrSuggest, planOrSuggest } from "./fitting-batch";
@@ -139,6 +140,21 @@ export abstract class Network {
     return this.executable.run(inputs, read);
   }
 
+  /** What a run of the graph reads, by the name of its inputs. */
+  protected abstract values(inputs: NetworkInputs): Record<string, InputData>;
+
+  /**
+   * Times every dispatch with the device's own clock; a network in training is trained by it.
+   *
+   * @param inputs gives each run's data, so that runs need not repeat it
+   * @param rounds runs that count, after one to warm up
+   * @example groupProfile(await network.profile(() => ({ image: nextBatch() })), "layer", await measurePeaks(device))
+   * @throws GpuError when the adapter has no timestamp queries
+   */
+  profile(inputs: () => NetworkInputs, rounds?: number): Promise<ProfileEntry[]> {
+    return profile(this.executable, () => this.values(inputs()), rounds);
+  }
+
   /** Frees the working memory, and the state where it was made for this network alone. */
   close(): void {
     this.executable.close();
@@ -157,18 +173,26 @@ const floats = (results: Readonly<Record<string, OutputData>>, name: string): Fl
 
 /** A network that classifies. */
 export class InferenceNetwork extends Network {
+  protected values({ image }: NetworkInputs): Record<string, InputData> {
+    return { image };
+  }
+
   /** Logits and probabilities, each [N, classes]. */
   async run(inputs: { readonly image: InputData }) {
-    const results = await this.outputs({ image: inputs.image });
+    const results = await this.outputs(this.values(inputs));
     return { logits: floats(results, "logits"), probabilities: floats(results, "probabilities") };
   }
 }
 
 /** A network that tells its loss and changes nothing. */
 export class EvaluationNetwork extends Network {
+  protected values(inputs: NetworkInputs): Record<string, InputData> {
+    return given(inputs, this.graph);
+  }
+
   /** The mean loss, the loss of every image [N], and the logits [N, classes]. */
   async run(inputs: NetworkInputs) {
-    const results = await this.outputs(given(inputs, this.graph));
+    const results = await this.outputs(this.values(inputs));
     return {
       loss: floats(results, "loss")[0] ?? Number.NaN,
       losses: floats(results, "losses"),
@@ -208,6 +232,19 @@ export class TrainingNetwork extends Network {
     this.#seed = Uint32Array.of(...keyOf(executable.state.seed), 0, 0);
   }
 
+  /** With what the optimizer and dropout want to know of the next step. */
+  protected values(inputs: NetworkInputs, lr = this.optimizer.lr): Record<string, InputData> {
+    const { state } = this;
+    const values = given(inputs, this.graph);
+    const scalars = this.optimizer.scalars(state.iteration, lr);
+    for (const name of this.graph.scalars) values[name] = Float32Array.of(scalars[name] ?? Number.NaN);
+    if (this.graph.trace.usesSeed) {
+      this.#seed[2] = state.iteration;
+      values.seed = this.#seed;
+    }
+    return values;
+  }
+
   /**
    * One step: forward, backward, update. The work is submitted before this returns, so that the caller may prepare and
    * submit the next step while the loss of this one is on its way.
@@ -222,17 +259,10 @@ export class TrainingNetwork extends Network {
       throw new RangeError(
         `${this.model.name}: the learning rate is ${lr}, expected a finite number of at least 0`,
       );
-    const { state } = this;
-    const values: Record<string, InputData> = given(inputs, this.graph);
-    const scalars = this.optimizer.scalars(state.iteration, lr);
-    for (const name of this.graph.scalars) values[name] = Float32Array.of(scalars[name] ?? Number.NaN);
-    if (this.graph.trace.usesSeed) {
-      this.#seed[2] = state.iteration;
-      values.seed = this.#seed;
-    }
+    const values = this.values(inputs, lr);
     const names = read.length === 0 ? ["loss"] : ["loss", "logits"];
     const running = this.outputs(values, names);
-    state.iteration++;
+    this.state.iteration++;
     const results = await running;
     const loss = floats(results, "loss")[0] ?? Number.NaN;
     if (read.length === 0) return { loss };
