@@ -1,7 +1,8 @@
 /**
- * A library that takes part. `prepare` throws where it cannot do a row.
+ * A library that takes part. `prepare` throws where it cannot do a row; one whose first runs can take many minutes says
+ * `isSlowToStart`.
  *
- * @typedef {{ name: string, version: string, prepare(row: import("./work.mjs").Row): Promise<Job>,
+ * @typedef {{ name: string, version: string, isSlowToStart?: boolean, prepare(row: import("./work.mjs").Row): Promise<Job>,
  *   close(): Promise<void> }} Peer
  *
  * A row in one library. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
@@ -14,12 +15,19 @@
  *
  * @typedef {object} Measured one row of one library
  * @property {string} peer
+ * @property {string} version
  * @property {string} [error] why it could not
  * @property {number} [first] milliseconds of the first run, compilation included
  * @property {number[]} times milliseconds a run, one a round
  * @property {Spread} [time]
  * @property {Spread} [ratio] its time over Striate's in the same round
  * @property {number} [difference] largest relative difference of its results from Striate's
+ * @property {Spread} [share] of the adapter's peak that bounds the row, measured in the same rounds
+ *
+ * @typedef {{ arithmetic: number, bandwidth: number }} Peaks additions and multiplications, bytes, a second
+ *
+ * @typedef {{ row: string, goal?: number, share?: { of: string, goal: number }, measured: Measured[], peaks: Peaks[] }}
+ *   Result
  */
 
 /** @param {readonly number[]} values @returns {Spread} */
@@ -73,30 +81,40 @@ async function sample(job, count) {
 /** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
 const wanted = 40;
 const longest = 1000;
+/** Short rows take more rounds, for so many milliseconds: a busy neighbour must not decide them. */
+const enough = 5000;
+const mostRounds = 25;
 
 /**
  * Measures a row: every library runs once and its results are compared with the first one's (Striate); after a warm-up
- * they take turns, A B C A B C, for so many rounds.
+ * they take turns, A B C A B C, for so many rounds at least. The adapter's peaks are measured within each round, right
+ * after Striate, because the machine drifts.
  *
  * @param {import("./work.mjs").Row} row
  * @param {readonly Peer[]} peers
- * @param {{ rounds: number, tolerance: number, say: (text: string) => void }} options
- * @returns {Promise<Measured[]>}
+ * @param {{ rounds: number, tolerance: number, meter: { sample(): Promise<Peaks> },
+ *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined>,
+ *   say: (text: string) => void }} options `refuse` says why a library should not be tried at all
+ * @returns {Promise<Result>}
  */
-export async function measureRow(row, peers, { rounds, tolerance, say }) {
+export async function measureRow(row, peers, { rounds, tolerance, meter, refuse, say }) {
   /** @type {{ job: Job, measured: Measured }[]} */
   const taking = [];
   /** @type {Measured[]} */
   const all = [];
+  /** @type {Peaks[]} */
+  const peaks = [];
   let reference;
   try {
     for (const peer of peers) {
       /** @type {Measured} */
-      const measured = { peer: peer.name, times: [] };
+      const measured = { peer: peer.name, version: peer.version, times: [] };
       all.push(measured);
       say(`${row.id}: ${peer.name}`);
       let job;
       try {
+        const refusal = await refuse(peer, row);
+        if (refusal !== undefined) throw new Error(refusal);
         job = await peer.prepare(row);
         measured.first = await sample(job, 1);
         const results = await job.results();
@@ -119,18 +137,33 @@ export async function measureRow(row, peers, { rounds, tolerance, say }) {
       1,
       Math.min(Math.ceil(wanted / Math.min(...warm)), Math.floor(longest / Math.max(...warm))),
     );
-    for (let round = 0; round < rounds; round++) {
-      say(`${row.id}: round ${round + 1} of ${rounds}`);
-      for (const { job, measured } of taking) measured.times.push(await sample(job, count));
+    const start = performance.now();
+    for (let round = 0; round < mostRounds; round++) {
+      if (round >= rounds && performance.now() - start > enough) break;
+      say(`${row.id}: round ${round + 1}`);
+      for (const [k, { job, measured }] of taking.entries()) {
+        measured.times.push(await sample(job, count));
+        if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
+      }
     }
   } finally {
     for (const { job } of taking) await job.close();
   }
+  summarize(row, all, peaks);
+  return { row: row.id, goal: row.goal, share: row.share, measured: all, peaks };
+}
+
+/** @param {import("./work.mjs").Row} row @param {Measured[]} all @param {readonly Peaks[]} peaks */
+export function summarize({ share, flops, bytes }, all, peaks) {
   const base = all[0].times;
+  const work = share?.of === "arithmetic" ? flops : bytes;
   for (const measured of all) {
-    if (measured.times.length === 0) continue;
-    measured.time = spread(measured.times);
-    if (base.length > 0) measured.ratio = spread(measured.times.map((time, k) => time / base[k]));
+    const { times } = measured;
+    if (times.length === 0) continue;
+    measured.time = spread(times);
+    if (base.length > 0) measured.ratio = spread(times.map((time, k) => time / base[k]));
+    if (peaks.length > 0) {
+      measured.share = spread(times.map((time, k) => (1000 * work) / time / peaks[k][share.of]));
+    }
   }
-  return all;
 }

@@ -8,6 +8,7 @@ import { type Place, readPlace, type State } from "../../src/state";
 
 /** A row of work.mjs that is a network. */
 export interface NetworkRow {
+  readonly kind: string;
   readonly part: string;
   readonly net: string;
   readonly size: number;
@@ -86,7 +87,8 @@ export async function trainingJob(row: NetworkRow, device: Device, shared: Share
     optimizer: sgd({ lr: learningRate, momentum }),
   });
   const { executable, state } = network;
-  fill(state, row, shared);
+  // At a cold start the first values are the engine's own, as a user's are.
+  if (row.kind !== "cold") fill(state, row, shared);
   const lr = Float32Array.of(learningRate);
   let number = 0;
   return {

@@ -9,6 +9,7 @@ import { depthwiseConv2d, depthwiseConv2dGradW, depthwiseConv2dGradX } from "../
 import { matmul } from "../../src/ops/matmul";
 import { maxPool, maxPoolGrad } from "../../src/ops/max-pool";
 import { constant, type Tensor, variable } from "../../src/tensor";
+import { openPeaks } from "./peaks";
 import { forwardJob, type NetworkRow, type Shared, trainingJob } from "./striate-network";
 
 interface OpRow extends NetworkRow {
@@ -34,9 +35,10 @@ export async function openStriate(
     /** What Dawn is to be asked for to get the same adapter. */
     dawnName: adapter === undefined ? undefined : device.adapter.name,
     async prepare(row: OpRow) {
-      if (row.kind !== "network") return opJob(row, device, inputsOf(row));
+      if (row.kind !== "network" && row.kind !== "cold") return opJob(row, device, inputsOf(row));
       return (row.part === "train" ? trainingJob : forwardJob)(row, device, shared);
     },
+    openPeaks: () => openPeaks(device),
     close: async () => device.close(),
   };
 }
@@ -49,7 +51,8 @@ async function opJob(row: OpRow, device: Device, values: Readonly<Record<string,
       variable(name, shape, () => values[name] ?? new Float32Array()),
     ]),
   );
-  const outputs = row.kind === "maxPool" ? await poolGradient(row, device, given) : declareOp(row, given);
+  const isPoolGradient = row.kind === "maxPool" && row.part === "dx";
+  const outputs = isPoolGradient ? await poolGradient(row, device, given) : declareOp(row, given);
   const graph = await compileGraph({ outputs }, { device });
   return {
     run: async () => void (await graph.run({}, [])),
@@ -95,6 +98,7 @@ function declareOp({ kind, part, stride, pad, made = [] }: OpRow, given: Record<
     if (part === "dx") return { dx: depthwiseConv2dGradX({ dy: get("dy"), w: get("w"), H, W, ...own }).dx };
     return { dw: depthwiseConv2dGradW({ dy: get("dy"), x: get("x"), ...filter(made), ...own }).dw };
   }
+  if (kind === "maxPool") return { y: maxPool({ x: get("x"), window: 3, ...own }).y };
   if (kind === "batchNorm") {
     const { y } = batchNorm({ x: get("x"), gamma: get("gamma"), beta: get("beta") });
     const [dx, dgamma, dbeta] = gradients(y, [get("x"), get("gamma"), get("beta")], get("dy"));

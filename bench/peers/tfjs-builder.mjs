@@ -13,11 +13,13 @@ export class Variables {
   /** @type {Map<string, { parameter: import("./parameters.mjs").Parameter, parts: tf.Variable[] }>} */
   #all = new Map();
 
-  constructor(net, size, bindable, trainable) {
+  /** @param exchanged whether the values are to be the same as everybody's, which takes some transposing */
+  constructor(net, size, { bindable, isTraining, exchanged }) {
     for (const parameter of parametersOf(net, size)) {
       const { name, kind, shape } = parameter;
       const order = orders[kind];
-      const data = order === undefined ? valuesOf(parameter) : permute(valuesOf(parameter), shape, order);
+      const given = valuesOf(parameter);
+      const data = order === undefined || !exchanged ? given : permute(given, shape, order);
       const own =
         order === undefined ? (kind === "depthwise" ? [...shape, 1] : shape) : order.map((a) => shape[a]);
       const parts = kind === "linear" ? Math.ceil(data.byteLength / bindable) : 1;
@@ -29,7 +31,7 @@ export class Variables {
           const row = data.length / own[0];
           const values = data.subarray(from * row, to * row);
           const tensor = tf.tensor(values, [to - from, ...own.slice(1)]);
-          const made = tf.variable(tensor, trainable && parameter.trainable);
+          const made = tf.variable(tensor, isTraining && parameter.trainable);
           tensor.dispose();
           return made;
         }),

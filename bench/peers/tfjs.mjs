@@ -22,7 +22,7 @@ export async function openTfjs() {
     name: "TensorFlow.js",
     version: tf.version.tfjs,
     async prepare(row) {
-      const job = row.kind === "network" ? networkJob(row, backend) : opJob(row);
+      const job = row.net === undefined ? opJob(row) : networkJob(row, backend);
       return {
         run: () => job.run(),
         finish,
@@ -67,13 +67,11 @@ const ops = {
     const filterShape = [...made, 1];
     return { dw: kernel("DepthwiseConv2dNativeBackpropFilter", { x, dy }, { ...common, filterShape }) };
   },
-  maxPool: ({ x, dy, y }, { stride: strides, pad }) => ({
-    dx: kernel(
-      "MaxPoolGrad",
-      { dy, input: x, output: y },
-      { filterSize: [3, 3], strides: [strides, strides], pad },
-    ),
-  }),
+  maxPool: ({ x, dy, y }, { part, stride: strides, pad }) => {
+    if (part === "y") return { y: tf.maxPool(x, 3, strides, pad) };
+    const attrs = { filterSize: [3, 3], strides: [strides, strides], pad };
+    return { dx: kernel("MaxPoolGrad", { dy, input: x, output: y }, attrs) };
+  },
   batchNorm: ({ x, gamma, beta, dy }) => {
     const forward = (x, gamma, beta) => {
       const { mean, variance } = tf.moments(x, [0, 1, 2]);
@@ -104,7 +102,7 @@ function opJob(row) {
           ];
     }),
   );
-  if (row.kind === "maxPool") inputs.y = tf.maxPool(inputs.x, 3, row.stride, row.pad);
+  if (row.kind === "maxPool" && row.part === "dx") inputs.y = tf.maxPool(inputs.x, 3, row.stride, row.pad);
   let last = {};
   const drop = () => tf.dispose(last);
   return {
@@ -133,7 +131,7 @@ function networkJob(row, backend) {
   const { define, watch } = networks[net];
   const isTraining = part === "train";
   const bindable = backend.device.limits.maxStorageBufferBindingSize;
-  const variables = new Variables(net, size, bindable, isTraining);
+  const variables = new Variables(net, size, { bindable, isTraining, exchanged: row.kind !== "cold" });
   const builder = new TfjsBuilder(variables, isTraining);
   const optimizer = tf.train.momentum(training.learningRate, training.momentum);
   const trained = variables.trainable();

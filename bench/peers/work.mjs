@@ -3,15 +3,17 @@ import { sizeOf, uniforms } from "./values.mjs";
 
 /**
  * One row of the table. `goal` is how many times TensorFlow.js's speed Striate is to reach at least; `flops` the
- * multiplications and additions of one run; `bytes` what must be read and written once.
+ * multiplications and additions of one run; `bytes` what must be read and written once; `share` which of the adapter's
+ * peaks bounds the row, and how much of it is to be reached.
  *
  * @typedef {object} Row
  * @property {string} id
- * @property {"gemm" | "conv2d" | "depthwise" | "maxPool" | "batchNorm" | "add" | "relu" | "network"} kind
+ * @property {"gemm" | "conv2d" | "depthwise" | "maxPool" | "batchNorm" | "add" | "relu" | "network" | "cold"} kind
  * @property {"y" | "dx" | "dw" | "both" | "train"} part what is computed: the result or a gradient
  * @property {number} [goal]
  * @property {number} [flops]
  * @property {number} [bytes]
+ * @property {{ of: "arithmetic" | "bandwidth", goal: number }} [share]
  * @property {Record<string, number[]>} inputs shapes by name, NHWC and KRSC
  * @property {number} stride
  * @property {number} pad
@@ -20,6 +22,8 @@ import { sizeOf, uniforms } from "./values.mjs";
  * @property {number} batch
  */
 
+const multiplyAdds = (goal) => ({ of: "arithmetic", goal });
+const copied = { of: "bandwidth", goal: 0.6 };
 const none = { stride: 1, pad: 0, size: 0, batch: 0, inputs: {} };
 
 /** Rows of a convolution: forward and both gradients; each is given what it needs and random output gradients. */
@@ -33,6 +37,7 @@ function convolution(title, kind, x, w, y, pad, flops, goals) {
     part,
     goal: goals[k],
     flops,
+    share: kind === "depthwise" ? copied : multiplyAdds(0.5),
     bytes: 4 * [...Object.values(needs[part]), made[part]].reduce((sum, shape) => sum + sizeOf(shape), 0),
     inputs: needs[part],
     made: made[part],
@@ -66,6 +71,7 @@ export const rows = [
     part: "y",
     goal: 2.2,
     flops: 2 * 512 ** 3,
+    share: multiplyAdds(0.55),
     bytes: 4 * 3 * 512 ** 2,
     inputs: { a: [512, 512], b: [512, 512] },
   },
@@ -101,11 +107,24 @@ export const rows = [
   ),
   {
     ...none,
+    id: "max pool 3×3/2, 4×56×56×64: forward",
+    kind: "maxPool",
+    part: "y",
+    bytes: 4 * (pixels + sizeOf(pooled)),
+    share: copied,
+    inputs: { x: picture },
+    stride: 2,
+    pad: 1,
+  },
+  {
+    ...none,
     id: "max pool 3×3/2, 4×56×56×64: backward",
     kind: "maxPool",
     part: "dx",
     goal: 4,
+    // The output's gradient, which input was the largest, the input's gradient.
     bytes: 4 * (pixels + 2 * sizeOf(pooled)),
+    share: copied,
     inputs: { x: picture, dy: pooled },
     stride: 2,
     pad: 1,
@@ -116,7 +135,10 @@ export const rows = [
     kind: "batchNorm",
     part: "both",
     goal: 4,
-    bytes: 4 * 7 * pixels,
+    // Each pass needs a statistic of the whole channel first: forward reads x twice and writes y, backward reads x and
+    // dy twice and writes dx.
+    bytes: 4 * 8 * pixels,
+    share: copied,
     inputs: { x: picture, gamma: [64], beta: [64], dy: picture },
   },
   {
@@ -125,6 +147,7 @@ export const rows = [
     kind: "add",
     part: "y",
     bytes: 4 * 3 * pixels,
+    share: copied,
     inputs: { a: picture, b: picture },
   },
   {
@@ -133,12 +156,23 @@ export const rows = [
     kind: "relu",
     part: "both",
     bytes: 4 * 4 * pixels,
+    share: copied,
     inputs: { x: picture, dy: picture },
   },
   ...network("mobilenet", 64, 4, [3, 8]),
   ...network("resnet50", 64, 2, [4, 8]),
   ...network("alexnet", 64, 2, [2, 5]),
   ...network("vgg16", 64, 2, [2, 5]),
+  {
+    ...none,
+    id: "cold start: ResNet-50, 64 px, batch 2: process start to the end of the first training step",
+    kind: "cold",
+    part: "train",
+    goal: 1,
+    net: "resnet50",
+    size: 64,
+    batch: 2,
+  },
 ];
 
 /** The values of an op's inputs, the same for everybody. */
