@@ -248,7 +248,8 @@ export class Shaders {
 function tensorsOf({ node, epilogue }: KernelCall): Map<string, Tensor> {
   const main = mainOutput(node);
   const found = new Map([...Object.entries(node.outputs), ...Object.entries(node.inputs)]);
-  found.set(main, finalTensor(node, epilogue));
+  // What is updated in place is bound once, as the input.
+  if (node.op.inPlace[main] === undefined) found.set(main, finalTensor(node, epilogue));
   let flowing = node.outputs[main] as Tensor;
   epilogue.forEach((fused, k) => {
     for (const { name, tensor } of epilogueOperands(epilogue, k, flowing)) found.set(name, tensor);
