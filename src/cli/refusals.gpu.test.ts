@@ -142,7 +142,12 @@ const cases: readonly [why: string, args: readonly string[], message: RegExp, co
     /^batch size 64 is more than the 20/,
     1,
   ],
-  ["an image that is none", train("classes", "--channels", "1", "--batch-size", "1"), /1\.png: /, 1],
+  [
+    "an image that is none",
+    train("classes", "--channels", "1", "--batch-size", "1", "--quiet"),
+    /1\.png: /,
+    1,
+  ],
   [
     "a folder for checkpoints under a file",
     [...train("good"), "--out", at("empty", "x")],
