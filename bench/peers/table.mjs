@@ -1,4 +1,5 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { digestDifference } from "./digest.mjs";
 
 /** @typedef {import("./measure.mjs").Result} Result */
 /** @typedef {{ row: string, what: string, reached: number, goal: number, met: boolean }} Verdict */
@@ -100,9 +101,12 @@ export const failuresOf = (results) =>
     own?.time === undefined ? [`${row}: Striate: ${own?.error ?? "not measured"}`] : [],
   );
 
+/** Shorter types than f32 round more: their results are not held to be equal. */
+const isExact = (peer) => !/TF32|AMP/.test(peer);
+
 /**
- * Puts another process's results, PyTorch's, beside these, row by row. They were not measured by turns, so the ratio's
- * quartiles are the widest that both sides' quartiles allow.
+ * Puts another process's results, PyTorch's, beside these, row by row, where the results agree. They were not measured
+ * by turns, so the ratio's quartiles are the widest that both sides' quartiles allow.
  *
  * @param {readonly Result[]} results
  * @param {readonly Result[]} others
@@ -111,17 +115,24 @@ export const failuresOf = (results) =>
 export function beside(results, others) {
   const found = new Map(others.map(({ row, measured }) => [row, measured]));
   return results.map((result) => {
-    const own = result.measured[0]?.time;
+    const [own] = result.measured;
+    const tolerance = /: training step$/.test(result.row) ? 1e-2 : 1e-3;
     const added = (found.get(result.row) ?? []).map((measured) => {
       const { ratio: _, ...rest } = measured;
+      const difference = digestDifference(measured.digest, own?.digest);
+      if (isExact(measured.peer) && difference !== undefined && !(difference <= tolerance))
+        return {
+          ...rest,
+          error: `results differ by ${difference.toPrecision(2)}, relative; at most ${tolerance}`,
+        };
       const { time } = measured;
-      if (own === undefined || time === undefined) return rest;
+      if (own?.time === undefined || time === undefined) return { ...rest, difference };
       const ratio = {
-        median: time.median / own.median,
-        low: time.low / own.high,
-        high: time.high / own.low,
+        median: time.median / own.time.median,
+        low: time.low / own.time.high,
+        high: time.high / own.time.low,
       };
-      return { ...rest, ratio };
+      return { ...rest, difference, ratio };
     });
     return { ...result, measured: [...result.measured, ...added] };
   });
