@@ -118,9 +118,9 @@ def start(row, variant, device, reference, version):
         measured["digest"] = digest(results)
         reference.update({} if reference else results)
         measured["difference"] = difference(results, reference)
-        exact = 1e-2 if row["part"] == "train" else 1e-3
-        if variant.is_exact and not measured["difference"] <= exact:
-            raise ValueError(f"results differ by {measured['difference']:.2g}, relative; at most {exact}")
+        most = row["tolerance"]
+        if variant.is_exact and not measured["difference"] <= most:
+            raise ValueError(f"results differ by {measured['difference']:.2g}, relative; at most {most}")
         return job, measured
     except Unsuitable:
         return None, None
@@ -247,6 +247,8 @@ def main(argv):
         raise Refused(f"{error}: install PyTorch and numpy (pip install torch numpy)") from None
     if options.device == "cuda" and not torch.cuda.is_available():
         raise Refused("PyTorch finds no GPU; --device cpu measures the processor")
+    from pytorch_work import forget
+
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.backends.cudnn.benchmark = True  # PyTorch at its best: it tries cuDNN's algorithms in the first run.
     rows = rows_of(options.img_size, options.batch_size)
@@ -265,6 +267,7 @@ def main(argv):
             results.append(measure_cold(row, device, options.rounds, torch.__version__))
         else:
             results.append(measure(row, variants, device, options.rounds, torch.__version__))
+            forget()
         print(f"\n{row['id']}", flush=True)
         for measured in results[-1]["measured"]:
             spent = measured.get("time")

@@ -68,9 +68,16 @@ def laid_out(tensor, variant):
     return tensor.contiguous()
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=None)  # Until `forget`: all variants of a row start from the same values.
 def drawn(name, count, low, high):
     return uniforms(name, count, low, high)
+
+
+def forget():
+    """Gives back what a row held."""
+    drawn.cache_clear()
+    if torch.cuda.is_available():
+        torch.cuda.empty_cache()
 
 
 class OpJob:
@@ -82,7 +89,7 @@ class OpJob:
         self.last = {}
         if variant.channels_last and not any(len(shape) == 4 for shape in row["inputs"].values()):
             raise Unsuitable
-        if variant.tf32 and row["kind"] not in ("gemm", "conv2d", "depthwise"):
+        if variant.tf32 and variant.amp is None and row["kind"] not in ("gemm", "conv2d", "depthwise"):
             raise Unsuitable
         given = {}
         for name, shape in row["inputs"].items():

@@ -106,7 +106,7 @@ async function measure(options, complete, show) {
         ? await measureColdStart(row, peers, { rounds, adapter, patience, say })
         : await measureRow(row, peers, {
             rounds,
-            tolerance: row.part === "train" ? 1e-2 : 1e-3,
+            tolerance: work.toleranceOf(row.id),
             meter,
             refuse,
             say,

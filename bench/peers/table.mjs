@@ -1,5 +1,6 @@
 import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { digestDifference } from "./digest.mjs";
+import { toleranceOf } from "./work.mjs";
 
 /** @typedef {import("./measure.mjs").Result} Result */
 /** @typedef {{ row: string, what: string, reached: number, goal: number, met: boolean }} Verdict */
@@ -116,7 +117,7 @@ export function beside(results, others) {
   const found = new Map(others.map(({ row, measured }) => [row, measured]));
   return results.map((result) => {
     const [own] = result.measured;
-    const tolerance = /: training step$/.test(result.row) ? 1e-2 : 1e-3;
+    const tolerance = toleranceOf(result.row);
     const added = (found.get(result.row) ?? []).map((measured) => {
       const { ratio: _, ...rest } = measured;
       const difference = digestDifference(measured.digest, own?.digest);
@@ -146,6 +147,7 @@ export function conclusion(results) {
   const list = below.map(
     ({ row, what, reached, goal }) => `${row} (${number(what, reached)} ${what}, goal ${number(what, goal)})`,
   );
+  if (all.length === 0) return "no goals are set for these rows";
   return below.length === 0
     ? `all ${all.length} goals met`
     : `${below.length} of ${all.length} goals not met: ${list.join("; ")}`;

@@ -187,6 +187,15 @@ export function rowNamed(id) {
   return found;
 }
 
+/**
+ * How far results may lie apart, relative. A training step has more to disagree about: where a ReLU or a max pool decides
+ * between two values that are equal but for rounding, a gradient takes another way, and a small batch does not average
+ * that out.
+ *
+ * @param {string} id the row's
+ */
+export const toleranceOf = (id) => (id.endsWith(": training step") ? 3e-2 : 1e-3);
+
 /** The values of an op's inputs, the same for everybody. */
 export const inputsOf = (row) =>
   Object.fromEntries(
