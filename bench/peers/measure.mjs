@@ -133,6 +133,8 @@ export async function measureRow(row, peers, { rounds, tolerance, meter, refuse,
       } catch (error) {
         measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
         await job?.close();
+        // Without Striate there is nothing to compare.
+        if (peer === peers[0]) break;
       }
     }
     const warm = [];
