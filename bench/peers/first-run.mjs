@@ -2,11 +2,10 @@
 // A library's first run of a row in a process of its own: node first-run.mjs PEER ROW [ADAPTER]. Prints "done" once the
 // adapter has finished it, which is what the parent's clock waits for.
 import { openPeer } from "./peers.mjs";
-import { rows } from "./work.mjs";
+import { rowNamed } from "./work.mjs";
 
 const [name, id, adapter] = process.argv.slice(2);
-const row = rows.find((one) => one.id === id);
-if (row === undefined) throw new Error(`there is no row ${id}`);
+const row = rowNamed(id);
 const peer = await openPeer(name, adapter);
 const job = await peer.prepare(row);
 await job.run();

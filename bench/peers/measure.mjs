@@ -1,3 +1,5 @@
+import { digestOf } from "./digest.mjs";
+
 /**
  * A library that takes part. `prepare` throws where it cannot do a row; one whose first runs can take many minutes says
  * `isSlowToStart`.
@@ -22,6 +24,7 @@
  * @property {Spread} [time]
  * @property {Spread} [ratio] its time over Striate's in the same round
  * @property {number} [difference] largest relative difference of its results from Striate's
+ * @property {Record<string, import("./digest.mjs").Digest>} [digest] of Striate's results, for those of other processes
  * @property {Spread} [share] of the adapter's peak that bounds the row, measured in the same rounds
  *
  * @typedef {{ arithmetic: number, bandwidth: number }} Peaks additions and multiplications, bytes, a second
@@ -118,6 +121,7 @@ export async function measureRow(row, peers, { rounds, tolerance, meter, refuse,
         job = await peer.prepare(row);
         measured.first = await sample(job, 1);
         const results = await job.results();
+        if (reference === undefined) measured.digest = digestOf(results);
         reference ??= results;
         measured.difference = compare(results, reference);
         if (!(measured.difference <= tolerance)) {
@@ -129,6 +133,8 @@ export async function measureRow(row, peers, { rounds, tolerance, meter, refuse,
       } catch (error) {
         measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
         await job?.close();
+        // Without Striate there is nothing to compare.
+        if (peer === peers[0]) break;
       }
     }
     const warm = [];

@@ -75,16 +75,27 @@ export function parametersOf(net, size) {
 /** @param {Parameter} p */
 export const valuesOf = ({ name, shape, range }) => uniforms(name, sizeOf(shape), ...range);
 
+/** So many batches take turns. */
+const turns = 4;
+let drawn = { key: "", batches: [] };
+
 /**
- * A batch of random pictures with random classes; another one for another number.
+ * A batch of random pictures with random classes; another one for another number. All are drawn when the first one of a
+ * size is asked for: at a large size drawing takes longer than a GPU's step, and must not be in anybody's time.
  *
  * @param {{ batch: number, size: number }} row
  * @param {number} number
  */
 export function batchOf({ batch, size }, number) {
-  const image = uniforms(`image ${number}`, batch * size * size * 3);
-  const label = Uint32Array.from(uniforms(`label ${number}`, batch, 0, 1000), Math.floor);
-  return { image, label };
+  const key = `${batch} × ${size}`;
+  if (drawn.key !== key) {
+    const batches = Array.from({ length: turns }, (_, turn) => ({
+      image: uniforms(`image ${turn}`, batch * size * size * 3),
+      label: Uint32Array.from(uniforms(`label ${turn}`, batch, 0, 1000), Math.floor),
+    }));
+    drawn = { key, batches };
+  }
+  return drawn.batches[number % turns];
 }
 
 /** How every side trains. */

@@ -1,77 +1,137 @@
 #!/usr/bin/env node
-// Striate beside its peers on the same adapter: see ../README.md.
+// Striate beside its peers on the same adapter, `npm run bench:peers`: see ../README.md.
 import { execFileSync } from "node:child_process";
-import { readFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { arch, cpus, platform, release } from "node:os";
 import { fileURLToPath } from "node:url";
-import { parseArgs } from "node:util";
 import { ensurePackages } from "../../scripts/setup/packages.mjs";
-
-const usage = `node run.mjs [options]
-  --only PATTERN    rows whose title matches (a regular expression)
-  --peers LIST      of tfjs,jaxjs; both if not given
-  --rounds N        at least so many rounds a row (5)
-  --patience S      seconds that a first run may take in a process of its own (120)
-  --device NAME     part of an adapter's name
-  --json FILE       adds the results to this file
-  --table FILE      prints the table of such a file and measures nothing`;
-
-const { values: options } = parseArgs({
-  options: {
-    only: { type: "string", default: "." },
-    peers: { type: "string", default: "tfjs,jaxjs" },
-    rounds: { type: "string", default: "5" },
-    patience: { type: "string", default: "120" },
-    device: { type: "string" },
-    json: { type: "string" },
-    table: { type: "string" },
-    help: { type: "boolean" },
-  },
-});
-if (options.help) {
-  console.log(usage);
-  process.exit(0);
-}
-
-const { conclusion, head, peersOf, rowOf, save } = await import("./table.mjs");
-if (options.table !== undefined) {
-  const { results } = JSON.parse(readFileSync(options.table, "utf8"));
-  const peers = peersOf(results);
-  console.log([head(peers), ...results.map((result) => rowOf(result, peers))].join("\n"));
-  console.log(`\n${conclusion(results)}`);
-  process.exit(0);
-}
+import { SetupError } from "../../scripts/setup/say.mjs";
+import { AskedWrongly, optionsOf, usage } from "./options.mjs";
+import { beside, conclusion, failuresOf, head, peersOf, rowOf, save, tableOf } from "./table.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
-ensurePackages(here);
-await (await import("./build.mjs")).buildStriate();
-const { rows } = await import("./work.mjs");
-const { openPeer } = await import("./peers.mjs");
-const { measureRow } = await import("./measure.mjs");
-const { firstRun, measureColdStart } = await import("./cold.mjs");
 
-const striate = await openPeer("striate", options.device ?? process.env.STRIATE_DEVICE);
-const adapter = striate.dawnName;
-const peers = [{ ...striate, short: "striate" }];
-for (const short of options.peers.split(",").filter(Boolean)) {
-  peers.push({ ...(await openPeer(short, adapter)), short });
+try {
+  const options = optionsOf(process.argv.slice(2));
+  const failures = await run(options);
+  if (failures.length > 0) throw new Error(failures.join("; "));
+  // Not by itself: the libraries keep the device.
+  process.exit(0);
+} catch (error) {
+  const isExpected = error instanceof AskedWrongly || error instanceof SetupError;
+  const message = error instanceof Error ? error.message : String(error);
+  process.stderr.write(`bench:peers: ${isExpected ? message : message.split("\n")[0]}\n`);
+  if (process.env.DEBUG) console.error(error);
+  process.exit(error instanceof AskedWrongly ? 2 : 1);
 }
-const only = new RegExp(options.only, "i");
-const chosen = rows.filter(({ id }) => only.test(id));
-const meter = chosen.some(({ share }) => share !== undefined) ? await striate.openPeaks() : undefined;
-const rounds = Number(options.rounds);
-const patience = Number(options.patience);
-const say = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
 
-/** A library that may take many minutes to start is tried in a process of its own, which can be ended. */
-async function refuse({ isSlowToStart, short }, { id, kind }) {
-  if (isSlowToStart !== true || kind !== "network") return undefined;
-  try {
-    await firstRun(short, id, { adapter, patience });
-    return undefined;
-  } catch (error) {
-    return error instanceof Error ? error.message : String(error);
+/** Measures or shows, and returns what Striate could not do. */
+async function run(options) {
+  if (options.help) {
+    console.log(usage);
+    return [];
   }
+  const pytorch = options.pytorch === undefined ? undefined : resultsIn(options.pytorch);
+  const complete = (results) => (pytorch === undefined ? results : beside(results, pytorch));
+  const show = (results) => {
+    if (options.table !== undefined) writeFileSync(options.table, `${tableOf(results)}\n`);
+  };
+  if (options.show !== undefined) {
+    const results = complete(resultsIn(options.show));
+    console.log(tableOf(results));
+    show(results);
+    return [];
+  }
+  const results = await measure(options, complete, show);
+  return failuresOf(results);
+}
+
+function resultsIn(file) {
+  try {
+    const { results } = JSON.parse(readFileSync(file, "utf8"));
+    if (Array.isArray(results)) return results;
+  } catch (error) {
+    if (!(error instanceof SyntaxError)) throw error;
+  }
+  throw new AskedWrongly(`${file} does not hold results that --json or pytorch.py left`);
+}
+
+async function measure(options, complete, show) {
+  const { rounds, patience, at } = options;
+  const work = await import("./work.mjs");
+  const all = at === undefined ? work.rows : work.networksAt(at.size, at.batch);
+  const chosen = all.filter(({ id }) => options.only.test(id));
+  if (chosen.length === 0) throw new AskedWrongly(`no row matches ${options.only}`);
+
+  ensurePackages(here);
+  await (await import("./build.mjs")).buildStriate();
+  const { names, openPeer } = await import("./peers.mjs");
+  const { measureRow } = await import("./measure.mjs");
+  const { firstRun, measureColdStart } = await import("./cold.mjs");
+  const unknown = options.peers.find((name) => !names.includes(name) || name === "striate");
+  if (unknown !== undefined)
+    throw new AskedWrongly(`there is no peer ${unknown}; there are ${names.slice(1).join(", ")}`);
+
+  const striate = await openPeer("striate", options.device ?? process.env.STRIATE_DEVICE);
+  const adapter = striate.dawnName;
+  const peers = [{ ...striate, short: "striate" }];
+  for (const short of options.peers) peers.push({ ...(await openPeer(short, adapter)), short });
+  const meter = chosen.some(({ share }) => share !== undefined) ? await striate.openPeaks() : undefined;
+  const say = (text) => process.stderr.isTTY && process.stderr.write(`\r\x1b[K${text}`);
+
+  /** A library that may take many minutes to start is tried in a process of its own, which can be ended. */
+  async function refuse({ isSlowToStart, short }, { id, kind }) {
+    if (isSlowToStart !== true || kind !== "network") return undefined;
+    try {
+      await firstRun(short, id, { adapter, patience });
+      return undefined;
+    } catch (error) {
+      return error instanceof Error ? error.message : String(error);
+    }
+  }
+
+  const circumstances = circumstancesOf(striate.adapter, peers);
+  console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
+  const order = [...work.rows, ...(at === undefined ? [] : all)].map(({ id }) => id);
+  const results = [];
+  const columns = peersOf(
+    complete(
+      chosen.map(({ id }) => ({ row: id, measured: peers.map(({ name }) => ({ peer: name, times: [] })) })),
+    ),
+  );
+  console.log(head(columns));
+  for (const row of chosen) {
+    const result =
+      row.kind === "cold"
+        ? await measureColdStart(row, peers, { rounds, adapter, patience, say })
+        : await measureRow(row, peers, {
+            rounds,
+            tolerance: work.toleranceOf(row.id),
+            meter,
+            refuse,
+            say,
+          });
+    results.push(result);
+    say("");
+    console.log(rowOf(complete([result])[0], columns));
+    // After each row, so that nothing is lost when a long table is broken off.
+    if (options.json !== undefined) save(options.json, circumstances, results, order);
+    show(complete(results));
+  }
+  console.log(`\n${conclusion(results)}`);
+  return results;
+}
+
+function circumstancesOf(adapter, peers) {
+  return {
+    adapter,
+    date: new Date().toISOString(),
+    commit: outputOf("git", ["describe", "--always", "--dirty"]),
+    node: process.version,
+    system: `${platform()} ${release()} ${arch()}`,
+    processor: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
+    versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])),
+  };
 }
 
 /** @param {string} command @param {readonly string[]} args */
@@ -82,43 +142,3 @@ function outputOf(command, args) {
     return undefined;
   }
 }
-
-const circumstances = {
-  adapter: striate.adapter,
-  date: new Date().toISOString(),
-  commit: outputOf("git", ["describe", "--always", "--dirty"]),
-  node: process.version,
-  system: `${platform()} ${release()} ${arch()}`,
-  processor: `${cpus().length} × ${cpus()[0]?.model ?? "unknown"}`,
-  versions: Object.fromEntries(peers.map(({ name, version }) => [name, version])),
-};
-console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
-const columns = peers.slice(1).map(({ name }) => name);
-console.log(head(columns));
-const results = [];
-for (const row of chosen) {
-  const result =
-    row.kind === "cold"
-      ? await measureColdStart(row, peers, { rounds, adapter, patience, say })
-      : await measureRow(row, peers, {
-          rounds,
-          tolerance: row.part === "train" ? 1e-2 : 1e-3,
-          meter,
-          refuse,
-          say,
-        });
-  results.push(result);
-  say("");
-  console.log(rowOf(result, columns));
-  // After each row, so that nothing is lost when a long table is broken off.
-  if (options.json !== undefined) {
-    save(
-      options.json,
-      circumstances,
-      results,
-      rows.map(({ id }) => id),
-    );
-  }
-}
-console.log(`\n${conclusion(results)}`);
-process.exit(0);

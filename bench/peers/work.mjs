@@ -175,6 +175,27 @@ export const rows = [
   },
 ];
 
+/** The networks at another size, in the order of the table; no goals are set for these. */
+export const networksAt = (size, batch) =>
+  ["mobilenet", "resnet50", "alexnet", "vgg16"].flatMap((net) => network(net, size, batch, []));
+
+/** A row of the table, or of a network at any size, by its id. */
+export function rowNamed(id) {
+  const [, size, batch] = /, (\d+) px, batch (\d+): /.exec(id) ?? [];
+  const found = [...rows, ...networksAt(Number(size), Number(batch))].find((row) => row.id === id);
+  if (found === undefined) throw new Error(`there is no row ${id}`);
+  return found;
+}
+
+/**
+ * How far results may lie apart, relative. A training step has more to disagree about: where a ReLU or a max pool decides
+ * between two values that are equal but for rounding, a gradient takes another way, and a small batch does not average
+ * that out.
+ *
+ * @param {string} id the row's
+ */
+export const toleranceOf = (id) => (id.endsWith(": training step") ? 3e-2 : 1e-3);
+
 /** The values of an op's inputs, the same for everybody. */
 export const inputsOf = (row) =>
   Object.fromEntries(

@@ -4,7 +4,9 @@ import { compile, type InferenceNetwork, type TrainingNetwork } from "../nn/comp
 import { describe } from "../nn/describe";
 import { crossEntropy } from "../nn/losses";
 import type { Model } from "../nn/model";
+import { networkGraph } from "../nn/network-graph";
 import { sgd } from "../nn/optimizers";
+import type { Tuning } from "../passes/tuning";
 import type { GraphSpec } from "../plan";
 import { groupProfile, type Peaks } from "../profile";
 import type { Bench } from "./bench";
@@ -24,6 +26,8 @@ export interface NetworkBenchOptions {
   readonly samples?: number | undefined;
   /** Whether to time every dispatch as well, on adapters that have timestamp queries. */
   readonly profile?: boolean | undefined;
+  /** Measures kernels for graphs on the adapter, or looks them up; rules choose them if not given. */
+  readonly tune?: ((specs: readonly GraphSpec[], device: Device) => Promise<Tuning>) | undefined;
   /** Of initial values and data. */
   readonly seed?: number | undefined;
   /** Called with the number of steps or samples that are done, and how many there will be. */
@@ -47,9 +51,28 @@ export async function benchNetwork(
   bench: Bench,
   options: NetworkBenchOptions,
 ): Promise<NetworkRow> {
+  const tuning = await tuningFor(model, bench, options);
   const device = await openDevice({ adapter: bench.adapter });
   try {
-    return await onDevice(device, model, bench, options);
+    return await onDevice(device, model, bench, options, tuning);
+  } finally {
+    device.close();
+  }
+}
+
+const useOf = ({ mode, batch }: NetworkBenchOptions) =>
+  mode === "train" ? { batch, loss: crossEntropy(), optimizer } : { batch };
+
+/** Measured on a device that is gone when the clock starts: its pipelines and buffers are not the network's. */
+async function tuningFor(
+  model: Model,
+  bench: Bench,
+  options: NetworkBenchOptions,
+): Promise<Tuning | undefined> {
+  if (options.tune === undefined) return undefined;
+  const device = await openDevice({ adapter: bench.adapter });
+  try {
+    return await options.tune([networkGraph(model, useOf(options)).spec], device);
   } finally {
     device.close();
   }
@@ -60,6 +83,7 @@ async function onDevice(
   model: Model,
   { peaks, circumstances }: Bench,
   options: NetworkBenchOptions,
+  tuning: Tuning | undefined,
 ): Promise<NetworkRow> {
   const { mode, batch, precision = "float32", warm = 10, samples = 40, seed = 0, signal } = options;
   const { parameters, macs } = describe(model);
@@ -68,8 +92,8 @@ async function onDevice(
   const before = performance.now();
   const network: InferenceNetwork | TrainingNetwork =
     mode === "train"
-      ? await compile(model, { device, batch, seed, loss: crossEntropy(), optimizer })
-      : await compile(model, { device, batch, seed });
+      ? await compile(model, { device, batch, seed, tuning, loss: crossEntropy(), optimizer })
+      : await compile(model, { device, batch, seed, tuning });
   const compileTime = performance.now() - before;
   const data = new RandomBatches(device, [batch, ...model.input], model.classes, seed);
 
@@ -111,6 +135,7 @@ async function onDevice(
     cold: { compile: compileTime, run: first },
     pipelines,
     dispatches: executable.dispatchCount,
+    ...(tuning === undefined ? {} : { tuned: executable.plan.tuned.size }),
     peaks,
     circumstances,
     ...(profile === undefined ? {} : { profile }),

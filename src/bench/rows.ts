@@ -46,6 +46,8 @@ export interface NetworkRow {
   readonly cold: { readonly compile: number; readonly run: number };
   readonly pipelines: number;
   readonly dispatches: number;
+  /** Shapes for which measuring chose the kernel, where it was asked to. */
+  readonly tuned?: number;
   readonly peaks: Peaks;
   readonly circumstances: Circumstances;
   readonly profile?: StepProfile;
@@ -148,6 +150,7 @@ export function cellsOf(row: BenchRow): Readonly<Record<string, Cell>> {
     cold_run: cold.run,
     pipelines: row.pipelines,
     dispatches: row.dispatches,
+    tuned: row.tuned,
     ...circumstanceCells(row),
   };
 }

@@ -1,4 +1,4 @@
-import { mkdtemp, readdir, readFile, rm } from "node:fs/promises";
+import { mkdtemp, readdir, readFile, rm, stat } from "node:fs/promises";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { Command } from "commander";
@@ -76,6 +76,25 @@ test("rows go to stdout as JSON alone, and to all the files asked for", async ()
   expect(traceEvents.filter(({ ph }) => ph === "X").length).toBeGreaterThan(5);
   // Nothing half-written is left behind.
   expect((await readdir(folder)).sort()).toEqual(["a-trace.json", "a.html", "a.json"]);
+});
+
+test("kernels are measured once, kept, and used", async () => {
+  const tune = ["--tune", "--tuning-cache", place("tuning"), "--json"];
+  const [first] = (await bench(...quick, ...tune)).split("\n");
+  const kept = await readdir(place("tuning"));
+  expect(kept).toHaveLength(1);
+  const file = join(place("tuning"), kept[0] ?? "");
+  const choices = await readFile(file, "utf8");
+  const row = JSON.parse(first ?? "") as { tuned: number; pipelines: number };
+  expect(row.tuned).toBeGreaterThan(2);
+  // Those of the candidates that lost are not counted: measuring has a device of its own.
+  expect(row.pipelines).toBeLessThan(30);
+
+  const written = (await stat(file)).mtimeMs;
+  const [second] = (await bench(...quick, ...tune)).split("\n");
+  expect(JSON.parse(second ?? "")).toMatchObject({ tuned: row.tuned });
+  expect(await readFile(file, "utf8")).toBe(choices);
+  expect((await stat(file)).mtimeMs).toBe(written);
 });
 
 test("a table for people, compared with an older file", async () => {

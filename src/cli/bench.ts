@@ -19,6 +19,7 @@ import { interruptible } from "./interrupt";
 import { addShapeOptions, type ModelFlags, modelOf } from "./model-options";
 import { list, oneOf, whole } from "./numbers";
 import { type GlobalOptions, Terminal } from "./terminal";
+import { addTuneOptions, type TuningFlags, tunerOf } from "./tuning";
 
 interface CommonFlags {
   readonly allDevices: boolean;
@@ -26,7 +27,7 @@ interface CommonFlags {
   readonly compare?: string;
 }
 
-interface BenchFlags extends CommonFlags, Omit<ModelFlags, "imgSize"> {
+interface BenchFlags extends CommonFlags, TuningFlags, Omit<ModelFlags, "imgSize"> {
   readonly mode: readonly ("infer" | "train" | "both")[];
   readonly batchSize: readonly number[];
   readonly imgSize?: readonly number[];
@@ -68,7 +69,7 @@ export function addBench(program: Command): void {
     .option("--trace <file.json>", "leave the profile as a trace for chrome://tracing or Perfetto")
     .option("--report <file.html>", "leave one page with charts that needs nothing else")
     .action((names: string[], flags: BenchFlags, self: Command) => bench(names, flags, self));
-  addShapeOptions(addCommon(command));
+  addTuneOptions(addShapeOptions(addCommon(command)));
   const ops = command
     .command("ops")
     .description("time every op by itself, at sizes of real networks")
@@ -101,6 +102,7 @@ async function bench(names: readonly string[], flags: BenchFlags, command: Comma
     flags.mode.some((m) => m === mode || m === "both"),
   );
   const { trace, report } = flags;
+  const terminal = new Terminal(globals);
   await run<NetworkRow>(
     globals,
     flags,
@@ -114,6 +116,11 @@ async function bench(names: readonly string[], flags: BenchFlags, command: Comma
         warm: flags.numWarmIter,
         samples: flags.numBenchIter,
         profile: flags.profile || trace !== undefined || report !== undefined,
+        tune:
+          flags.tune === true
+            ? async (specs, device) =>
+                (await tunerOf(flags, device, terminal, () => signal.aborted)?.(specs)) ?? new Map()
+            : undefined,
         seed: globals.seed,
         signal,
         onProgress: (done, total) => view.progress(done, total),

@@ -90,11 +90,16 @@ export function tunerOf(
   flags: TuningFlags,
   device: Device,
   terminal: Terminal,
+  isStopping?: () => boolean,
 ): ((specs: readonly GraphSpec[]) => Promise<Tuning>) | undefined {
   if (flags.tune !== true) return undefined;
   return async (specs) => {
     const known = await knownTuning(device, terminal, flags);
-    const { tuning, shapes, file } = await measureTuning(specs, device, terminal, { ...flags, known });
+    const { tuning, shapes, file } = await measureTuning(specs, device, terminal, {
+      ...flags,
+      known,
+      ...(isStopping === undefined ? {} : { isStopping }),
+    });
     if (file !== undefined) terminal.note(`tuning: ${shapes.length} shapes measured, kept in ${file}`);
     return tuning;
   };
