@@ -43,12 +43,16 @@ export function testParity(cases: readonly ParityCase[]): void {
   });
   afterAll(() => device?.close());
 
-  test.each(cases)("$fixture equals PyTorch", async ({ model, fixture, options }) => {
-    const golden = readGolden(fixture);
-    const { image, classes } = golden.setup;
-    const net = modelNamed(model, { classes, imageSize: image[3], ...options });
-    expect(await missed(device, net, golden)).toEqual([]);
-  });
+  test.each(cases)(
+    "$fixture equals PyTorch",
+    async ({ model, fixture, options }) => {
+      const golden = readGolden(fixture);
+      const { image, classes } = golden.setup;
+      const net = modelNamed(model, { classes, imageSize: image[3], ...options });
+      expect(await missed(device, net, golden)).toEqual([]);
+    },
+    600_000,
+  );
 }
 
 /** One line for every figure that a network misses. */
