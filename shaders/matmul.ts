@@ -1,7 +1,8 @@
-import { cover, type Kernel, kernel } from "../src/kernel";
+import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
 import { type Factor, load, type Problem } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
+import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
 import { wgsl } from "./wgsl";
 
 /** One output a thread, one plain loop over `k`; `a` and `b` are the indices of the two factors. */
@@ -31,6 +32,13 @@ const byRows = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
   load: (k, step, live) => load(vec, tensor, `${tensor}Line${k} + ${step}`, live),
 });
 
+/** A factor of one product of several: the rows of the matrices, one behind the other. */
+const byRowsOfMany = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
+  ...byRows(vec, tensor, lines),
+  line: (k, at) =>
+    `let ${tensor}Line${k} = (group.z * ${lines} + min(${at}, ${lines} - 1u)) * (K / ${vec ? 4 : 1}u);`,
+});
+
 /** A factor whose lines are columns of its matrix: `tensor[step, line]`. */
 const byColumns = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
   contiguous: "lines",
@@ -38,6 +46,14 @@ const byColumns = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
   load: (k, step, live) =>
     load(vec, tensor, `${step} * (${lines} / ${vec ? 4 : 1}u) + ${tensor}Line${k}`, live),
 });
+
+/** Why the tensors cannot be bound as vec4: one of their last axes. */
+const inFours =
+  (last: readonly Axis[]) =>
+  (sizes: Sizes<"M N K">): string | undefined => {
+    const odd = last.find((axis) => sizes[axis] % 4 !== 0);
+    return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
+  };
 
 const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
   product: (vec) => ({
@@ -53,24 +69,65 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
   }),
   extent: ({ M, N }) => [N, M, 1],
   tensors: ["a", "b", "y"],
-  notInFours: (sizes) => {
-    const odd = last.find((axis) => sizes[axis] % 4 !== 0);
-    return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
-  },
+  notInFours: inFours(last),
 });
 
-const kernels = (p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
+const kernels = (few: readonly Kernel[], p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
+  ...few,
   ...subgroupKernels(p, 1),
   ...tiledKernels(p),
   plain,
 ];
 
 export const matmulKernels = kernels(
+  fewMatmulKernels,
   problem(byRows, byColumns, ["K", "N"]),
   direct("m * K + k", "k * N + n"),
 );
-export const matmulNTKernels = kernels(problem(byRows, byRows, ["K", "N"]), direct("m * K + k", "n * K + k"));
+export const matmulNTKernels = kernels(
+  fewMatmulNTKernels,
+  problem(byRows, byRows, ["K", "N"]),
+  direct("m * K + k", "n * K + k"),
+);
+/** Several products at once, each a layer of the grid. */
+const many: Problem<"B M N K"> = {
+  product: (vec) => ({
+    setup: "",
+    rows: "M",
+    columns: "N",
+    a: byRowsOfMany(vec, "a", "M"),
+    b: byRowsOfMany(vec, "b", "N"),
+    from: "0u",
+    to: vec ? "K / 4u" : "K",
+    store: (row, column, value) =>
+      `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
+  }),
+  extent: ({ B, M, N }) => [N, M, B],
+  tensors: ["a", "b", "y"],
+  notInFours: inFours(["K", "N"]),
+};
+const directMany = kernel<"B M N K">({
+  name: "direct",
+  workgroup: [64, 1, 1],
+  groups: ({ B, M, N }) => [cover(M * N, 64), B, 1],
+  body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  if (global.x >= M * N) { return; }
+  let m = global.y * M + global.x / N;
+  let n = global.x % N;
+  var sum = 0.0;
+  for (var k = 0u; k < K; k++) { sum += f32(a[m * K + k]) * f32(b[(global.y * N + n) * K + k]); }
+  store_y(m * N + n, n, sum);
+}`,
+});
+export const batchedMatmulNTKernels: readonly Kernel[] = [
+  ...subgroupKernels(many, 1),
+  ...tiledKernels(many),
+  directMany,
+];
+
 export const matmulTNKernels = kernels(
+  fewMatmulTNKernels,
   problem(byColumns, byColumns, ["M", "N"]),
   direct("k * M + m", "k * N + n"),
 );

@@ -124,7 +124,7 @@ ${storeFour(product, vec, `(first + i${s})`, "four", "v")}
 }
 
 /** Picks one of 2ⁿ names by the bits of an index: registers cannot be indexed. */
-function choose(names: readonly string[], index: string, bit = 0): string {
+export function choose(names: readonly string[], index: string, bit = 0): string {
   const [only] = names;
   if (names.length === 1 && only !== undefined) return only;
   const pick = (odd: number) =>
