@@ -19,6 +19,7 @@ import {
   batchNormInferenceGradXSpec,
   batchNormInferenceSpec,
 } from "./batch-norm-inference.spec";
+import batchedMatmulSpec from "./batched-matmul.spec";
 import biasAddSpec from "./bias-add.spec";
 import columnSumSpec, { columnPartsSpec, columnTotalSpec } from "./column-sum.spec";
 import { concat2Spec, concat3Spec, concat4Spec, sliceGradSpec, sliceSpec } from "./concat.spec";
@@ -50,6 +51,7 @@ import type { Spec } from "./spec";
 import subtractSpec from "./subtract.spec";
 import sumSpec, { spreadSpec, sumPartsSpec, sumSlicesSpec, sumTotalSpec } from "./sum.spec";
 import transposeSpec from "./transpose.spec";
+import { winogradInputSpec, winogradOutputSpec, winogradWeightsSpec } from "./winograd.spec";
 
 /** A spec for every op of the registry: leaving one out does not compile. */
 export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
@@ -74,6 +76,7 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   batchNormMerge: batchNormMergeSpec,
   batchNormMoments: batchNormMomentsSpec,
   batchNormRunning: batchNormRunningSpec,
+  batchedMatmulNT: batchedMatmulSpec,
   biasAdd: biasAddSpec,
   columnParts: columnPartsSpec,
   columnSum: columnSumSpec,
@@ -130,6 +133,9 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   sumSlices: sumSlicesSpec,
   sumTotal: sumTotalSpec,
   transpose: transposeSpec,
+  winogradInput: winogradInputSpec,
+  winogradOutput: winogradOutputSpec,
+  winogradWeights: winogradWeightsSpec,
 };
 
 /** Half of the specs, so that two processes can share them. */

@@ -83,6 +83,8 @@ export interface Lowering {
   readonly name: string;
   readonly family?: KernelFamily;
   rejects?(sizes: Sizes, context: KernelContext): string | undefined;
+  /** As of a kernel. */
+  suits?(sizes: Sizes, context: KernelContext): boolean;
   lower(
     inputs: Readonly<Record<string, Tensor>>,
     attrs: Readonly<Record<string, AttrValue>>,

@@ -2,11 +2,13 @@ import { conv2dGradWSlicesKernels, conv2dGradXKernels, conv2dKernels } from "../
 import type { KernelContext, Lowering, Sizes } from "../kernel";
 import { defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
+import { batchedMatmulNT } from "./batched-matmul";
 import { checkWindows, convolvedSizes, type WindowAttrs } from "./conv-windows";
 import { im2col } from "./im2col";
 import { matmulNT } from "./matmul";
 import { reshape } from "./reshape";
 import { sumSlices } from "./sum";
+import { winogradInput, winogradOutput, winogradWeights } from "./winograd";
 
 const attrs = { stride: pair(1), pad: pair(0), dilation: pair(1), groups: 1 } as const;
 interface Attrs extends WindowAttrs {
@@ -39,6 +41,62 @@ const columns: Lowering = {
   },
 };
 
+/** Why F(2×2, 3×3) does not compute a convolution, or its input's gradient: `T` tiles, at most `channels` a side. */
+function notWinograd(sizes: Sizes, { limits }: KernelContext): string | undefined {
+  const { R, S, C = 1, K = 1, groups, padH = 0, padW = 0 } = sizes;
+  const { strideH, strideW, dilationH, dilationW } = sizes;
+  if (R !== 3 || S !== 3) return `the kernel is ${R}×${S}, not 3×3`;
+  if (groups !== 1) return `the channels are in ${groups} groups`;
+  if (strideH !== 1 || strideW !== 1) return `the stride is ${strideH}, ${strideW}`;
+  if (dilationH !== 1 || dilationW !== 1) return "the kernel is dilated";
+  if (padH > 2 || padW > 2) return `the padding is ${padH}, ${padW}, more than 2`;
+  const bytes = 64 * Math.max(C, K) * Math.max(tilesOf(sizes), C, K);
+  if (bytes > limits.maxStorageBufferBindingSize) return `the tiles take ${bytes} bytes, more than a binding`;
+  return undefined;
+}
+
+/** Tiles of two by two positions, of the input or of the output, whichever are more. */
+const tilesOf = ({ N = 1, H = 1, W = 1, P = 1, Q = 1 }: Sizes): number =>
+  N * Math.max(Math.ceil(H / 2) * Math.ceil(W / 2), Math.ceil(P / 2) * Math.ceil(Q / 2));
+
+/**
+ * Where F(2×2, 3×3) was measured to win: multiplications have to be dear beside loads and stores, tiles enough that the
+ * transform of the weights does not matter, and the whole large enough to be worth four more pipelines.
+ */
+const suitsWinograd = (sizes: Sizes, { adapterClass }: KernelContext): boolean => {
+  const { C = 1, K = 1 } = sizes;
+  const tiles = tilesOf(sizes);
+  return adapterClass === "software" && Math.min(C, K) >= 32 && tiles >= 32 && 72 * tiles * C * K >= 2 ** 27;
+};
+
+/** For each of the 16 places of a tile one matrix product. */
+const products = (x: Tensor, u: Tensor, pad: readonly [number, number]): Tensor =>
+  batchedMatmulNT({ a: winogradInput({ x, pad }).y, b: u }).y;
+
+/** F(2×2, 3×3): 16 multiplications where the definition has 36, at the price of three transforms. */
+const winograd: Lowering = {
+  name: "winograd",
+  rejects: notWinograd,
+  suits: suitsWinograd,
+  lower: (inputs, { pad }, { N = 1, P = 1, Q = 1 }) => {
+    const { x, w } = inputs as Record<"x" | "w", Tensor>;
+    const m = products(x, winogradWeights({ w }).u, pad as readonly [number, number]);
+    return { y: winogradOutput({ m, N, P, Q }).y };
+  },
+};
+
+/** The gradient of the input is a convolution of dy with the filters turned by half a turn. */
+const winogradGradX: Lowering = {
+  name: "winograd",
+  rejects: notWinograd,
+  suits: suitsWinograd,
+  lower: (inputs, _, { N = 1, H = 1, W = 1, padH = 0, padW = 0 }) => {
+    const { dy, w } = inputs as Record<"dy" | "w", Tensor>;
+    const m = products(dy, winogradWeights({ w, turned: true }).u, [2 - padH, 2 - padW]);
+    return { dx: winogradOutput({ m, N, P: H, Q: W }).y };
+  },
+};
+
 /**
  * Two-dimensional convolution (cross-correlation, as networks mean it), y[n,p,q,k] = Σ x[n,p·stride+r−pad,…,c]·w[k,r,s,c].
  * NHWC input, KRSC weights; `groups` splits the channels into independent convolutions.
@@ -56,7 +114,7 @@ export const conv2d = defineOp({
     w: conv2dGradW({ dy, x, R, S, ...own }).dw,
   }),
   flops,
-  kernels: [...conv2dKernels.slice(0, -1), columns, ...conv2dKernels.slice(-1)],
+  kernels: [winograd, ...conv2dKernels.slice(0, -1), columns, ...conv2dKernels.slice(-1)],
 });
 
 /** Gradient of a convolution with respect to its input: dx[n,h,w,c] = Σ dy[n,p,q,k]·w[k,r,s,c] where p·stride+r−pad = h. */
@@ -67,7 +125,7 @@ export const conv2dGradX = defineOp({
   attrs: { H: int, W: int, ...attrs },
   check,
   flops,
-  kernels: conv2dGradXKernels,
+  kernels: [winogradGradX, ...conv2dGradXKernels],
 });
 
 /** Workgroups that keep a GPU busy; a software adapter has few cores. */

@@ -90,9 +90,7 @@ function heuristic(
   context: KernelContext,
 ): Kernel | Lowering | undefined {
   const own = accepted.filter(({ family }) => belongs(family, context));
-  const suitable = own.find(
-    (variant) => isLowering(variant) || variant.suits?.(node.sizes, context) !== false,
-  );
+  const suitable = own.find((variant) => variant.suits?.(node.sizes, context) !== false);
   return suitable ?? own[0] ?? accepted[0];
 }
 

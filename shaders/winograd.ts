@@ -1,0 +1,154 @@
+import { cover, type Kernel, kernel } from "../src/kernel";
+import { wgsl } from "./wgsl";
+
+// F(2×2, 3×3) of Lavin & Gray 2015: two by two outputs from four by four inputs in 16 multiplications instead of 36.
+
+/** A linear map from some named values to a few others, as a matrix. */
+type Matrix = readonly (readonly number[])[];
+
+/** Bᵀ: four inputs side by side. */
+export const inputTransform: Matrix = [
+  [1, 0, -1, 0],
+  [0, 1, 1, 0],
+  [0, -1, 1, 0],
+  [0, 1, 0, -1],
+];
+/** G: three taps. */
+export const weightTransform: Matrix = [
+  [1, 0, 0],
+  [0.5, 0.5, 0.5],
+  [0.5, -0.5, 0.5],
+  [0, 0, 1],
+];
+/** Aᵀ: four products. */
+export const outputTransform: Matrix = [
+  [1, 1, 1, 0],
+  [0, 1, -1, -1],
+];
+
+const lines = (n: number, text: (k: number) => string): string =>
+  Array.from({ length: n }, (_, k) => text(k)).join("\n");
+
+/** Σ factor · name, spelled without the products by one and zero. */
+function combination(factors: readonly number[], name: (k: number) => string): string {
+  const half = factors.some((f) => Math.abs(f) === 0.5);
+  const terms = factors.flatMap((f, k) => (f === 0 ? [] : [`${f < 0 ? "- " : "+ "}${name(k)}`]));
+  const sum = terms.join(" ").replace(/^\+ /, "").replace(/^- /, "-");
+  return half ? `(${sum}) * 0.5` : sum;
+}
+
+/** From `x` row by row, m x mᵀ as the variables `y` row by row: first the columns, then the rows. */
+function sandwich(m: Matrix, x: string, y: string): string {
+  const size = m[0]?.length ?? 0;
+  return `${lines(size, (column) =>
+    m
+      .map((row, i) => `let ${y}half${i}_${column} = ${combination(row, (k) => `${x}${k}_${column}`)};`)
+      .join("\n"),
+  )}
+${m
+  .flatMap((_, i) =>
+    m.map((row, j) => `let ${y}${i}_${j} = ${combination(row, (k) => `${y}half${i}_${k}`)};`),
+  )
+  .join("\n")}`;
+}
+
+const notInFours = (of: 1 | 4, ...sizes: readonly (readonly [name: string, size: number])[]) => {
+  const odd = of === 1 ? undefined : sizes.find(([, size]) => size % 4 !== 0);
+  return odd === undefined ? undefined : `${odd[0]} is ${odd[1]}, not a multiple of 4`;
+};
+const names = { 1: "scalar", 4: "vec4" } as const;
+
+/** One channel of one tile a thread, or four: 16 values in, 16 out. */
+const input = (of: 1 | 4): Kernel =>
+  kernel<"N H W C padH padW">({
+    name: names[of],
+    workgroup: [64, 1, 1],
+    vec: of === 4 ? ["x", "y"] : [],
+    rejects: ({ C }) => notInFours(of, ["C", C]),
+    groups: ({ N, H, W, C, padH, padW }) => [
+      cover((Math.ceil((W + 2 * padW - 2) / 2) * C) / of, 64),
+      Math.ceil((H + 2 * padH - 2) / 2),
+      N,
+    ],
+    body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let channels = C / ${of}u;
+  let across = (W + 2u * padW - 1u) / 2u;
+  let down = (H + 2u * padH - 1u) / 2u;
+  if (global.x >= across * channels) { return; }
+  let tile = global.x / channels;
+  let c = global.x - tile * channels;
+  // Rows above the image wrap around to huge numbers, so one comparison tests both edges.
+  let top = global.y * 2u - padH;
+  let left = tile * 2u - padW;
+${lines(4, (s) => `  let inside${s} = left + ${s}u < W; let at${s} = min(left + ${s}u, W - 1u) * channels + c;`)}
+${lines(
+  4,
+  (r) => `  let live${r} = top + ${r}u < H;
+  let row${r} = (global.z * H + min(top + ${r}u, H - 1u)) * W * channels;
+${lines(4, (s) => `  let d${r}_${s} = select(T(), T(x[row${r} + at${s}]), live${r} && inside${s});`)}`,
+)}
+${sandwich(inputTransform, "d", "v")}
+  let place = N * down * across * channels;
+  let first = ((global.z * down + global.y) * across + tile) * channels + c;
+${lines(16, (k) => `  store_y(first + ${k}u * place, c, v${Math.floor(k / 4)}_${k % 4});`)}
+}`,
+  });
+
+/** One pair of channels a thread; the gradient's weights are turned by half a turn and their channels exchanged. */
+const weights: Kernel = kernel<"K C A B">({
+  name: "direct",
+  workgroup: [64, 1, 1],
+  groups: ({ K, C }) => [cover(K * C, 64), 1, 1],
+  body: (_, { attrs }) => {
+    const turned = attrs.turned === true;
+    const tap = (r: number, s: number) => (turned ? (2 - r) * 3 + 2 - s : r * 3 + s);
+    return wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let i = global.x;
+  if (i >= A * B) { return; }
+  let a = i / B;
+  let b = i - a * B;
+  let begin = ${turned ? "b * 9u * C + a" : "a * 9u * C + b"};
+${lines(9, (k) => `  let w${Math.floor(k / 3)}_${k % 3} = f32(w[begin + ${tap(Math.floor(k / 3), k % 3)}u * C]);`)}
+${sandwich(weightTransform, "w", "u")}
+${lines(16, (k) => `  store_u(${k}u * A * B + i, b, u${Math.floor(k / 4)}_${k % 4});`)}
+}`;
+  },
+});
+
+/** One channel of one tile a thread, or four: 16 products in, two by two outputs. */
+const output = (of: 1 | 4): Kernel =>
+  kernel<"N P Q K">({
+    name: names[of],
+    workgroup: [64, 1, 1],
+    vec: of === 4 ? ["m", "y"] : [],
+    rejects: ({ K }) => notInFours(of, ["K", K]),
+    groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
+    body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let channels = K / ${of}u;
+  let across = (Q + 1u) / 2u;
+  let down = (P + 1u) / 2u;
+  if (global.x >= across * channels) { return; }
+  let tile = global.x / channels;
+  let k = global.x - tile * channels;
+  let place = N * down * across * channels;
+  let first = ((global.z * down + global.y) * across + tile) * channels + k;
+${lines(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
+${sandwich(outputTransform, "m", "y")}
+  let p = global.y * 2u;
+  let q = tile * 2u;
+  let i = ((global.z * P + p) * Q + q) * channels + k;
+  store_y(i, k, y0_0);
+  if (q + 1u < Q) { store_y(i + channels, k, y0_1); }
+  if (p + 1u < P) {
+    store_y(i + Q * channels, k, y1_0);
+    if (q + 1u < Q) { store_y(i + (Q + 1u) * channels, k, y1_1); }
+  }
+}`,
+  });
+
+export const winogradInputKernels: readonly Kernel[] = [input(4), input(1)];
+export const winogradWeightsKernels: readonly Kernel[] = [weights];
+export const winogradOutputKernels: readonly Kernel[] = [output(4), output(1)];
