@@ -7,6 +7,9 @@ import { list, type Problem, type Product, storeFour } from "./product";
 /** Lanes past which the accumulators of a tile would not fit any register file. */
 const mostLanes = 16;
 
+/** Rows of a lane in the tile of a long product. */
+const most = 4;
+
 /** Rows of the tile, `lanes` times `perLane`; the columns are four a lane. */
 interface Tile {
   readonly lanes: number;
@@ -144,7 +147,7 @@ export function subgroupKernels<Names extends string>(
   const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
   const variant = (vec: boolean, perLane: number): Kernel =>
     kernel<Names>({
-      name: `subgroup${vec ? "" : "Scalar"}${perLane === 1 ? "FewRows" : ""}`,
+      name: `subgroup${vec ? "" : "Scalar"}${perLane === most ? "" : perLane}`,
       family: "software",
       enables: ["subgroups"],
       workgroup: (context) => [lanesOf(context), 1, 1],
@@ -153,7 +156,8 @@ export function subgroupKernels<Names extends string>(
         if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
         if (subgroupSize > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
         const [, rows] = extent(sizes);
-        if (perLane === 1 && rows > subgroupSize) return `${rows} rows are more than one a lane`;
+        if (perLane < most && rows > perLane * subgroupSize)
+          return `${rows} rows are more than ${perLane} a lane`;
         return vec ? notInFours(sizes) : undefined;
       },
       groups: (sizes, context) => {
@@ -165,9 +169,10 @@ export function subgroupKernels<Names extends string>(
         subgroupTile(product(vec), vec, {
           lanes: lanesOf(context),
           perLane,
-          stores: perLane === 1 ? 1 : stores,
+          stores: perLane < most ? 1 : stores,
         }),
     });
-  const perLane = product(true).a.contiguous === "steps" ? [1, 4] : [4];
+  // The fewest rows that do: those past the last are computed, and thrown away.
+  const perLane = product(true).a.contiguous === "steps" ? [1, 2, most] : [most];
   return [true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)));
 }
