@@ -13,11 +13,11 @@ const products = [
   { why: "four divides the columns but not the sum", of: [10, 7, 12] },
   { why: "four divides the sum but not the columns", of: [9, 24, 14] },
   { why: "a long sum", of: [8, 1030, 8] },
-  { why: "two rows, columns past a workgroup's", of: [2, 44, 300] },
-  { why: "three rows, columns past a workgroup's", of: [3, 40, 268] },
+  { why: "two rows, columns past a workgroup's", of: [2, 24, 320] },
+  { why: "three rows, columns past a workgroup's", of: [3, 28, 272] },
   { why: "two columns, rows left over", of: [37, 24, 2] },
   { why: "four columns, rows left over", of: [37, 24, 4] },
-  { why: "three steps, rows left over", of: [37, 3, 300] },
+  { why: "three steps, rows left over", of: [19, 3, 320] },
 ] as const;
 
 const casesOf = (
