@@ -41,7 +41,11 @@ const paint = (value) => {
     return value.startsWith("@") ? getComputedStyle(document.documentElement).getPropertyValue("--" + value.slice(1)).trim() : value;
   if (Array.isArray(value)) return value.map(paint);
   if (value === null || typeof value !== "object") return value;
-  return Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, paint(inner)]));
+  const painted = Object.fromEntries(Object.entries(value).map(([key, inner]) => [key, paint(inner)]));
+  // An axis of powers of ten computes its ends by logarithms: 0.0001 comes out as 0.00009999999999999999.
+  if (painted.type !== "log") return painted;
+  const formatter = (end) => Number(end.toPrecision(6)).toLocaleString("en", { maximumFractionDigits: 9 });
+  return { ...painted, axisLabel: { ...painted.axisLabel, formatter } };
 };
 const drawn = new Map();
 const draw = () => {
