@@ -150,7 +150,7 @@ commit ${commit || "unknown"}; ${date}.
 function verdict(mode, rows) {
   const risen = rows.slice(1).filter((row, k) => row.median > rows[k].median && row.low > rows[k].high);
   const list = risen.map(({ batch }) => `batch ${batch}`).join(", ");
-  return `- ${titles[mode]}: time per image ${risen.length === 0 ? "does not rise" : `**rises** at ${list}`}`;
+  return `- ${titles[mode]}: time per image ${risen.length === 0 ? "does not rise beyond the quartiles" : `**rises** at ${list}`}`;
 }
 
 const ms = (time) => (time < 10 ? time.toFixed(2) : time < 100 ? time.toFixed(1) : time.toFixed(0));
