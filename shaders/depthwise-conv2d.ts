@@ -1,4 +1,5 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../src/kernel";
+import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
 type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
@@ -97,8 +98,6 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 
 type Fixed = "C R S strideH strideW dilationH dilationW";
 const constants = ["R", "S", "strideH", "strideW"];
-const list = (n: number, item: (k: number) => string): string =>
-  Array.from({ length: n }, (_, k) => item(k)).join("\n");
 
 /** What the kernels below do not serve: they unroll the window over vectors of four channels. */
 const unrollable = ({

@@ -1,5 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
 import { poolGradTiles } from "./lib/pool-tiles";
+import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
@@ -87,8 +88,6 @@ const gradTiles = poolGradTiles({
 /** Outputs of a strip, and rows of outputs that a thread walks down. */
 const strip = 4;
 const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === "software" ? 16 : 4);
-const list = (n: number, item: (k: number) => string): string =>
-  Array.from({ length: n }, (_, k) => item(k)).join("\n");
 
 /**
  * Four channels of a strip of outputs a thread, row after row down a band: every row's maxima over the windows' columns

@@ -1,4 +1,5 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
+import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
 // F(2×2, 3×3) of Lavin & Gray 2015: two by two outputs from four by four inputs in 16 multiplications instead of 36.
@@ -7,27 +8,24 @@ import { wgsl } from "./wgsl";
 type Matrix = readonly (readonly number[])[];
 
 /** Bᵀ: four inputs side by side. */
-export const inputTransform: Matrix = [
+const inputTransform: Matrix = [
   [1, 0, -1, 0],
   [0, 1, 1, 0],
   [0, -1, 1, 0],
   [0, 1, 0, -1],
 ];
 /** G: three taps. */
-export const weightTransform: Matrix = [
+const weightTransform: Matrix = [
   [1, 0, 0],
   [0.5, 0.5, 0.5],
   [0.5, -0.5, 0.5],
   [0, 0, 1],
 ];
 /** Aᵀ: four products. */
-export const outputTransform: Matrix = [
+const outputTransform: Matrix = [
   [1, 1, 1, 0],
   [0, 1, -1, -1],
 ];
-
-const lines = (n: number, text: (k: number) => string): string =>
-  Array.from({ length: n }, (_, k) => text(k)).join("\n");
 
 /** Σ factor · name, spelled without the products by one and zero. */
 function combination(factors: readonly number[], name: (k: number) => string): string {
@@ -40,7 +38,7 @@ function combination(factors: readonly number[], name: (k: number) => string): s
 /** From `x` row by row, m x mᵀ as the variables `y` row by row: first the columns, then the rows. */
 function sandwich(m: Matrix, x: string, y: string): string {
   const size = m[0]?.length ?? 0;
-  return `${lines(size, (column) =>
+  return `${list(size, (column) =>
     m
       .map((row, i) => `let ${y}half${i}_${column} = ${combination(row, (k) => `${x}${k}_${column}`)};`)
       .join("\n"),
@@ -52,10 +50,8 @@ ${m
   .join("\n")}`;
 }
 
-const notInFours = (of: 1 | 4, ...sizes: readonly (readonly [name: string, size: number])[]) => {
-  const odd = of === 1 ? undefined : sizes.find(([, size]) => size % 4 !== 0);
-  return odd === undefined ? undefined : `${odd[0]} is ${odd[1]}, not a multiple of 4`;
-};
+const notInFours = (of: 1 | 4, axis: string, size: number): string | undefined =>
+  size % of === 0 ? undefined : `${axis} is ${size}, not a multiple of 4`;
 const names = { 1: "scalar", 4: "vec4" } as const;
 
 /** One channel of one tile a thread, or four: 16 values in, 16 out. */
@@ -64,7 +60,7 @@ const input = (of: 1 | 4): Kernel =>
     name: names[of],
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["x", "y"] : [],
-    rejects: ({ C }) => notInFours(of, ["C", C]),
+    rejects: ({ C }) => notInFours(of, "C", C),
     groups: ({ N, H, W, C, padH, padW }) => [
       cover((Math.ceil((W + 2 * padW - 2) / 2) * C) / of, 64),
       Math.ceil((H + 2 * padH - 2) / 2),
@@ -81,17 +77,17 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   // Rows above the image wrap around to huge numbers, so one comparison tests both edges.
   let top = global.y * 2u - padH;
   let left = tile * 2u - padW;
-${lines(4, (s) => `  let inside${s} = left + ${s}u < W; let at${s} = min(left + ${s}u, W - 1u) * channels + c;`)}
-${lines(
+${list(4, (s) => `  let inside${s} = left + ${s}u < W; let at${s} = min(left + ${s}u, W - 1u) * channels + c;`)}
+${list(
   4,
   (r) => `  let live${r} = top + ${r}u < H;
   let row${r} = (global.z * H + min(top + ${r}u, H - 1u)) * W * channels;
-${lines(4, (s) => `  let d${r}_${s} = select(T(), T(x[row${r} + at${s}]), live${r} && inside${s});`)}`,
+${list(4, (s) => `  let d${r}_${s} = select(T(), T(x[row${r} + at${s}]), live${r} && inside${s});`)}`,
 )}
 ${sandwich(inputTransform, "d", "v")}
   let place = N * down * across * channels;
   let first = ((global.z * down + global.y) * across + tile) * channels + c;
-${lines(16, (k) => `  store_y(first + ${k}u * place, c, v${Math.floor(k / 4)}_${k % 4});`)}
+${list(16, (k) => `  store_y(first + ${k}u * place, c, v${Math.floor(k / 4)}_${k % 4});`)}
 }`,
   });
 
@@ -110,9 +106,9 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let a = i / B;
   let b = i - a * B;
   let begin = ${turned ? "b * 9u * C + a" : "a * 9u * C + b"};
-${lines(9, (k) => `  let w${Math.floor(k / 3)}_${k % 3} = f32(w[begin + ${tap(Math.floor(k / 3), k % 3)}u * C]);`)}
+${list(9, (k) => `  let w${Math.floor(k / 3)}_${k % 3} = f32(w[begin + ${tap(Math.floor(k / 3), k % 3)}u * C]);`)}
 ${sandwich(weightTransform, "w", "u")}
-${lines(16, (k) => `  store_u(${k}u * A * B + i, b, u${Math.floor(k / 4)}_${k % 4});`)}
+${list(16, (k) => `  store_u(${k}u * A * B + i, b, u${Math.floor(k / 4)}_${k % 4});`)}
 }`;
   },
 });
@@ -123,7 +119,7 @@ const output = (of: 1 | 4): Kernel =>
     name: names[of],
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["m", "y"] : [],
-    rejects: ({ K }) => notInFours(of, ["K", K]),
+    rejects: ({ K }) => notInFours(of, "K", K),
     groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
     body: () => wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -135,7 +131,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let k = global.x - tile * channels;
   let place = N * down * across * channels;
   let first = ((global.z * down + global.y) * across + tile) * channels + k;
-${lines(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
+${list(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
 ${sandwich(outputTransform, "m", "y")}
   let p = global.y * 2u;
   let q = tile * 2u;

@@ -62,7 +62,7 @@ VARIANTS = [
     for onednn, layout in [(True, torch.contiguous_format), (False, torch.contiguous_format), (True, torch.channels_last)]
     for reverse in (False, True)
 ]
-# As many more runs, oneDNN's, of a picture whose pixels are moved by up to one unit in the last place, as good a float32
+# So many more runs, oneDNN's, of a picture whose pixels are moved by up to one unit in the last place, as good a float32
 # picture of the same scene: every rounding behind it falls another way, and with it what lies closest to a kink.
 MOVED = 10
 

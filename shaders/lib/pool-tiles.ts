@@ -1,10 +1,8 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
 import { wgsl } from "../wgsl";
+import { list } from "./product";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
-
-const list = (n: number, item: (k: number) => string): string =>
-  Array.from({ length: n }, (_, k) => item(k)).join("\n");
 
 /** Strides that a tile is wide: about four columns. */
 const across = (strideW: number): number => Math.max(1, Math.floor(4 / strideW));

@@ -41,7 +41,7 @@ const columns: Lowering = {
   },
 };
 
-/** Why F(2×2, 3×3) does not compute a convolution, or its input's gradient: `T` tiles, at most `channels` a side. */
+/** Why F(2×2, 3×3) does not compute a convolution, or its input's gradient. No tensor of it may be cut into windows. */
 function notWinograd(sizes: Sizes, { limits }: KernelContext): string | undefined {
   const { R, S, C = 1, K = 1, groups, padH = 0, padW = 0 } = sizes;
   const { strideH, strideW, dilationH, dilationW } = sizes;
