@@ -7,6 +7,7 @@ import {
   OutOfMemoryError,
 } from "./errors";
 import type { AdapterClass, MatrixConfig } from "./kernel";
+import { resting } from "./rest";
 
 /** What is known of an adapter before a device is opened on it. */
 export interface AdapterDescription {
@@ -364,11 +365,13 @@ export class Device {
     const module = this.gpu.createShaderModule({ label, code: source });
     const refused = this.gpu.popErrorScope();
     try {
-      const pipeline = await this.gpu.createComputePipelineAsync({
-        label,
-        layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
-        compute: { module, entryPoint: "main" },
-      });
+      const pipeline = await this.#wait(
+        this.gpu.createComputePipelineAsync({
+          label,
+          layout: this.gpu.createPipelineLayout({ bindGroupLayouts: [layout] }),
+          compute: { module, entryPoint: "main" },
+        }),
+      );
       return { pipeline, layout };
     } catch (error) {
       await this.settle(refused);
@@ -409,10 +412,15 @@ export class Device {
     return result;
   }
 
+  /** The event loop of a caller who brought the device is the caller's affair. */
+  #wait<T>(work: Promise<T>): Promise<T> {
+    return this.owned && inNode() ? resting(work) : work;
+  }
+
   /** Turns a rejected wait for the GPU into the failure behind it: after a loss the loss itself. */
   async settle<T>(work: Promise<T>): Promise<T> {
     try {
-      return await work;
+      return await this.#wait(work);
     } catch (error) {
       // The loss is reported in a microtask of its own, after the waits that it breaks.
       await new Promise((resolve) => setTimeout(resolve, 0));
