@@ -72,8 +72,13 @@ async function missed(device: Device, net: Model, golden: Golden): Promise<strin
     label: Uint32Array.from(setup.labels),
     lr: Float32Array.of(lr),
   };
-  const run = async (phase: keyof Golden, expected?: GoldenPhase, more: readonly string[] = []) => {
-    const results = await step.run(inputs, [...heads, ...more]);
+  const run = async (
+    phase: keyof Golden,
+    expected?: GoldenPhase,
+    more: readonly string[] = [],
+    graph = step,
+  ) => {
+    const results = await graph.run(inputs, [...heads, ...more]);
     const outputs = new Map(heads.map((name) => [name, results[name] ?? []]));
     if (expected !== undefined) note(phase, missedOutputs(expected.outputs, outputs));
     return results;
@@ -95,7 +100,10 @@ async function missed(device: Device, net: Model, golden: Golden): Promise<strin
     using infer = await compileGraph(networkGraph(net, { batch }).spec, { device, state });
     const { logits = [] } = await infer.run({ image: inputs.image }, ["logits"]);
     note("inference", missedOutputs(inference?.outputs ?? {}, new Map([["logits", logits]])));
-    await run("after", after);
+    // Nothing of the backward pass is left where no parameter is updated.
+    const outputs = Object.fromEntries(Object.entries(spec.outputs).filter(([name]) => heads.includes(name)));
+    using forward = await compileGraph({ outputs }, { device, state });
+    await run("after", after, [], forward);
     return misses;
   } finally {
     step.close();
