@@ -7,7 +7,6 @@ import {
   batchNormGradSums,
   batchNormMerge,
   batchNormMoments,
-  batchNormRunning,
 } from "../src/ops/batch-norm";
 import { streamOf, uniforms } from "../src/random";
 import { channels, deep, ofVolume, volume } from "./bench-shapes";
@@ -56,8 +55,12 @@ const shapes = [
 
 /** As large as activations in the first stage of a ResNet, in blocks of two of their rows. */
 const realBlocks = { why: ofVolume, x: [4, 3136, 64], rows: 112 } as const;
-/** What those blocks leave [N J C]. */
+/** What those blocks leave of their gradients [N J C], and of themselves. */
 const realSums = [4, 28, 64] as const;
+const realParts = [4, 28, 3, 64] as const;
+/** The parts of block b's channel c, as they lie in [N J 3 C]. */
+const partAt = (parts: ArrayLike<number>, C: number, i: number, part: 0 | 1 | 2): number =>
+  at(parts, (Math.floor(i / C) * 3 + part) * C + (i % C));
 
 export const batchNormSpec = spec(batchNorm, {
   bench: [
@@ -72,10 +75,23 @@ export const batchNormSpec = spec(batchNorm, {
       (v, i) =>
         ((v - at(mean, i % C)) / Math.sqrt(at(variance, i % C) + eps)) * at(gamma, i % C) + at(beta, i % C),
     );
-    return { y, mean, variance };
+    const count = x.length / C;
+    return { y, mean, variance: variance.map((v) => (v * count) / (count - 1)) };
   },
-  cases: shapes.map((s) => ({ ...s, gamma: [s.x.at(-1) ?? 0], beta: [s.x.at(-1) ?? 0] })),
-  rejects: [{ x: [2, 3, 4], gamma: [4], beta: [5], error: /^batchNorm: C is 4 in x but 5 in beta/ }],
+  cases: [...shapes, { why: "few values: the unbiased correction is large", x: [3, 1, 1, 8] }].map((s) => ({
+    ...s,
+    gamma: [s.x.at(-1) ?? 0],
+    beta: [s.x.at(-1) ?? 0],
+  })),
+  rejects: [
+    { x: [2, 3, 4], gamma: [4], beta: [5], error: /^batchNorm: C is 4 in x but 5 in beta/ },
+    {
+      x: [1, 1, 1, 4],
+      gamma: [4],
+      beta: [4],
+      error: /^batchNorm: a channel has 1 value, expected at least 2/,
+    },
+  ],
 });
 
 export const batchNormGradSpec = spec(batchNormGrad, {
@@ -87,13 +103,14 @@ export const batchNormGradSpec = spec(batchNormGrad, {
   inputs: { gamma: positive, variance: positive },
   reference: ({ x, dy, gamma, mean, variance }, { C, eps = 0 }) => {
     const count = x.length / C;
-    const normal = x.map((v, i) => (v - at(mean, i % C)) / Math.sqrt(at(variance, i % C) + eps));
+    const deviation = variance.map((v) => Math.sqrt((v * (count - 1)) / count + eps));
+    const normal = x.map((v, i) => (v - at(mean, i % C)) / at(deviation, i % C));
     const dgamma = channelSums(x.length, C, (i) => at(dy, i) * at(normal, i));
     const dbeta = channelSums(x.length, C, (i) => at(dy, i));
     const dx = x.map((_, i) => {
       const c = i % C;
       const rest = at(dy, i) - at(dbeta, c) / count - (at(normal, i) * at(dgamma, c)) / count;
-      return (at(gamma, c) / Math.sqrt(at(variance, c) + eps)) * rest;
+      return (at(gamma, c) / at(deviation, c)) * rest;
     });
     return { dx, dgamma, dbeta };
   },
@@ -139,8 +156,14 @@ export const batchNormMomentsSpec = spec(batchNormMoments, {
     const counts = blockSums(sizes, () => 1);
     const exact = blockSums(sizes, (i, block) => at(x, i) / at(counts, block));
     const squares = blockSums(sizes, (i, block) => (at(x, i) - at(exact, block)) ** 2);
-    const means = exact.map(coarse);
-    return { means, rests: exact.map((v, i) => v - at(means, i)), squares };
+    const { C } = sizes;
+    const parts = new Float64Array(3 * exact.length).map((_, k) => {
+      const row = Math.floor(k / C);
+      const i = Math.floor(row / 3) * C + (k % C);
+      const center = coarse(at(exact, i));
+      return at([center, at(exact, i) - center, at(squares, i)], row % 3);
+    });
+    return { parts };
   },
   cases: blocks,
   rejects: [{ x: [2, 3, 4], rows: 0, error: /^batchNormMoments: rows is 0, expected at least 1/ }],
@@ -150,9 +173,7 @@ export const batchNormMergeSpec = spec(batchNormMerge, {
   bench: [
     {
       why: ofVolume,
-      means: realSums,
-      rests: realSums,
-      squares: realSums,
+      parts: realParts,
       gamma: channels,
       beta: channels,
       positions: 3136,
@@ -161,45 +182,63 @@ export const batchNormMergeSpec = spec(batchNormMerge, {
   ],
   tolerance: "statistics",
   inputs: {
-    means: { make: x.make },
-    rests: { range: [-1e-5, 1e-5] },
-    squares: { range: [0, 3] },
+    parts: {
+      make: ({ C, ...sizes }: CaseSizes, count: number) =>
+        x.make({ C, ...sizes }, count).map((v, k) => {
+          const part = Math.floor(k / C) % 3;
+          if (part === 0) return v;
+          return part === 1 ? 1e-5 * (v - Math.round(v)) : 3 * Math.abs(v - Math.round(v));
+        }),
+    },
     gamma: positive,
   },
-  reference: ({ means, rests, squares, gamma, beta }, sizes) => {
+  reference: ({ parts, gamma, beta }, sizes) => {
     const { C, N, J = 1, positions = 1, rows = 1, eps = 0 } = sizes;
     const weight = (i: number) => Math.min(rows, positions - (Math.floor(i / C) % J) * rows);
     const total = N * positions;
-    const mean = channelSums(means.length, C, (i) => (weight(i) * (at(means, i) + at(rests, i))) / total);
-    const variance = channelSums(
-      means.length,
+    const meanOf = (i: number) => partAt(parts, C, i, 0) + partAt(parts, C, i, 1);
+    const mean = channelSums(N * J * C, C, (i) => (weight(i) * meanOf(i)) / total);
+    const squares = channelSums(
+      N * J * C,
       C,
-      (i, c) => (at(squares, i) + weight(i) * (at(means, i) + at(rests, i) - at(mean, c)) ** 2) / total,
+      (i, c) => partAt(parts, C, i, 2) + weight(i) * (meanOf(i) - at(mean, c)) ** 2,
     );
     const center = mean.map(coarse);
-    const scale = variance.map((v, c) => at(gamma, c) / Math.sqrt(v + eps));
+    const scale = squares.map((v, c) => at(gamma, c) / Math.sqrt(v / total + eps));
     const bias = beta.map((v, c) => v + (at(center, c) - at(mean, c)) * at(scale, c));
-    return { mean, variance, center, scale, bias };
+    return { mean, variance: squares.map((v) => v / (total - 1)), center, scale, bias };
   },
   cases: [
-    { why: "several images, the last block cut short", of: [3, 4, 6], positions: 17, rows: 5 },
-    { why: "one block", of: [1, 1, 4], positions: 9, rows: 9 },
-    { why: "more channels than a workgroup has threads", of: [2, 3, 71], positions: 6, rows: 2, eps: 0.01 },
-    { why: "many blocks", of: [4, 90, 5], positions: 180, rows: 2 },
+    { why: "several images, the last block cut short", of: [3, 4, 6] as const, positions: 17, rows: 5 },
+    { why: "one block", of: [1, 1, 4] as const, positions: 9, rows: 9 },
+    {
+      why: "more channels than a workgroup has threads",
+      of: [2, 3, 71] as const,
+      positions: 6,
+      rows: 2,
+      eps: 0.01,
+    },
+    { why: "many blocks", of: [4, 90, 5] as const, positions: 180, rows: 2 },
   ].map(({ of, ...rest }) => {
-    const channels = [of.at(-1) ?? 0];
-    return { ...rest, means: of, rests: of, squares: of, gamma: channels, beta: channels };
+    const [N, J, C] = of;
+    return { ...rest, parts: [N, J, 3, C], gamma: [C], beta: [C] };
   }),
   rejects: [
     {
-      means: [1, 3, 4],
-      rests: [1, 3, 4],
-      squares: [1, 3, 4],
+      parts: [1, 3, 3, 4],
       gamma: [4],
       beta: [4],
       positions: 8,
       rows: 4,
       error: /^batchNormMerge: 8 positions in blocks of 4 are not 3 blocks/,
+    },
+    {
+      parts: [1, 2, 4, 4],
+      gamma: [4],
+      beta: [4],
+      positions: 8,
+      rows: 4,
+      error: /^batchNormMerge: a block has 4 parts, expected 3/,
     },
   ],
 });
@@ -232,8 +271,8 @@ export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
   ],
   tolerance: "statistics",
   inputs: { variance: positive },
-  reference: ({ sums, products, gamma, variance }, { C, values = 1, eps = 0 }) => {
-    const inverse = variance.map((v) => 1 / Math.sqrt(v + eps));
+  reference: ({ sums, products, gamma, variance }, { C, values = 1, biased = 1, eps = 0 }) => {
+    const inverse = variance.map((v) => 1 / Math.sqrt(v * biased + eps));
     const dbeta = channelSums(sums.length, C, (i) => at(sums, i));
     const dgamma = channelSums(sums.length, C, (i, c) => at(products, i) * at(inverse, c));
     const a = gamma.map((v, c) => v * at(inverse, c));
@@ -242,13 +281,13 @@ export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
       dbeta,
       a,
       b: a.map((v, c) => (v * at(inverse, c) * at(dgamma, c)) / values),
-      d: a.map((v, c) => (v * at(dbeta, c)) / values),
     };
   },
   cases: [
     { why: "several images and blocks", of: [3, 4, 6], values: 60 },
     { why: "one block, another eps", of: [1, 1, 4], values: 9, eps: 0.1 },
     { why: "more channels than a workgroup has threads", of: [2, 3, 71], values: 12 },
+    { why: "an unbiased variance", of: [2, 3, 4], values: 12, biased: 11 / 12 },
     { why: "many blocks", of: [4, 90, 5], values: 1000 },
   ].map(({ of, ...rest }) => {
     const channels = [of.at(-1) ?? 0];
@@ -257,38 +296,36 @@ export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
 });
 
 export const batchNormGradApplySpec = spec(batchNormGradApply, {
-  bench: [{ why: ofVolume, x: volume, dy: volume, mean: channels, a: channels, b: channels, d: channels }],
-  tolerance: "statistics",
-  reference: ({ x, dy, mean, a, b, d }, { C }) => ({
-    dx: x.map((v, i) => at(a, i % C) * at(dy, i) - at(b, i % C) * (v - at(mean, i % C)) - at(d, i % C)),
-  }),
-  cases: [
-    { why: "channels in fours", x: [3, 5, 8], dy: [3, 5, 8], mean: [8], a: [8], b: [8], d: [8] },
-    { why: "odd channels", x: [7, 5], dy: [7, 5], mean: [5], a: [5], b: [5], d: [5] },
-  ],
-});
-
-export const batchNormRunningSpec = spec(batchNormRunning, {
-  tolerance: "statistics",
-  inputs: { variance: positive, runningVariance: positive },
-  reference: ({ runningMean, runningVariance, mean, variance }, { values = 1, momentum = 0 }) => ({
-    runningMean: runningMean.map((v, c) => (1 - momentum) * v + momentum * at(mean, c)),
-    runningVariance: runningVariance.map(
-      (v, c) => (1 - momentum) * v + momentum * at(variance, c) * (values / (values - 1)),
-    ),
-  }),
-  cases: [
-    { why: "few values: the unbiased correction is large", of: [8], values: 3 },
-    { why: "another momentum", of: [5], values: 100, momentum: 0.7 },
-  ].map(({ of, ...rest }) => ({ ...rest, runningMean: of, runningVariance: of, mean: of, variance: of })),
-  rejects: [
+  bench: [
     {
-      runningMean: [4],
-      runningVariance: [4],
-      mean: [4],
-      variance: [4],
-      values: 1,
-      error: /^batchNormRunning: a channel has 1 value, expected at least 2/,
+      why: ofVolume,
+      x: volume,
+      dy: volume,
+      mean: channels,
+      a: channels,
+      b: channels,
+      dbeta: channels,
+      values: 9,
     },
+  ],
+  tolerance: "statistics",
+  reference: ({ x, dy, mean, a, b, dbeta }, { C, values = 1 }) => ({
+    dx: x.map((v, i) => {
+      const c = i % C;
+      return at(a, c) * (at(dy, i) - at(dbeta, c) / values) - at(b, c) * (v - at(mean, c));
+    }),
+  }),
+  cases: [
+    {
+      why: "channels in fours",
+      x: [3, 5, 8],
+      dy: [3, 5, 8],
+      mean: [8],
+      a: [8],
+      b: [8],
+      dbeta: [8],
+      values: 15,
+    },
+    { why: "odd channels", x: [7, 5], dy: [7, 5], mean: [5], a: [5], b: [5], dbeta: [5], values: 7 },
   ],
 });

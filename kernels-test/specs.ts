@@ -11,7 +11,6 @@ import {
   batchNormGradSumsSpec,
   batchNormMergeSpec,
   batchNormMomentsSpec,
-  batchNormRunningSpec,
   batchNormSpec,
 } from "./batch-norm.spec";
 import {
@@ -40,6 +39,7 @@ import { matmulNTSpec, matmulSpec, matmulTNSpec } from "./matmul.spec";
 import { maxPoolGradSpec, maxPoolSpec } from "./max-pool.spec";
 import meanSpec from "./mean.spec";
 import meanSquaredErrorSpec, { meanSquaredErrorGradSpec } from "./mean-squared-error.spec";
+import movingAverageSpec from "./moving-average.spec";
 import multiplySpec from "./multiply.spec";
 import { adamUpdateSpec, adamWUpdateSpec, sgdMomentumUpdateSpec, sgdUpdateSpec } from "./optimizers.spec";
 import elasticNetSpec, { elasticNetGradSpec } from "./penalty.spec";
@@ -75,7 +75,6 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   batchNormInferenceGradX: batchNormInferenceGradXSpec,
   batchNormMerge: batchNormMergeSpec,
   batchNormMoments: batchNormMomentsSpec,
-  batchNormRunning: batchNormRunningSpec,
   batchedMatmulNT: batchedMatmulSpec,
   biasAdd: biasAddSpec,
   columnParts: columnPartsSpec,
@@ -113,6 +112,7 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   mean: meanSpec,
   meanSquaredError: meanSquaredErrorSpec,
   meanSquaredErrorGrad: meanSquaredErrorGradSpec,
+  movingAverage: movingAverageSpec,
   multiply: multiplySpec,
   prelu: preluSpec,
   preluGradAlpha: preluGradAlphaSpec,

@@ -6,7 +6,7 @@ const fourChannels = ({ C }: { readonly C: number }) =>
   C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 /** The upper 16 bits of the fraction. Made by integers, so that no compiler can simplify the rest to zero. */
-const coarse = (of: 1 | 4) =>
+export const coarse = (of: 1 | 4): string =>
   of === 4
     ? wgsl`fn coarse(v: vec4f) -> vec4f { return bitcast<vec4f>(bitcast<vec4u>(v) & vec4u(0xffffff00u)); }`
     : wgsl`fn coarse(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) & 0xffffff00u); }`;
@@ -19,7 +19,7 @@ const moments = (of: 1 | 4): Kernel =>
   kernel<"N L C J rows">({
     name: of === 4 ? "vec4" : "scalar",
     workgroup: [64, 1, 1],
-    ...(of === 4 ? { vec: ["x", "means", "rests", "squares"], rejects: fourChannels } : {}),
+    ...(of === 4 ? { vec: ["x", "parts"], rejects: fourChannels } : {}),
     groups: ({ N, J, C }) => [cover((J * C) / of, 64), N, 1],
     body: () => wgsl`
 ${coarse(of)}
@@ -40,11 +40,11 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
     square += v * v;
   }
   let mean = sum / f32(end - begin);
-  let i = global.y * J * channels + global.x;
+  let i = (global.y * J + j) * 3u * channels + c;
   let rounded = coarse(shift + mean);
-  store_means(i, c, rounded);
-  store_rests(i, c, mean + (shift - rounded));
-  store_squares(i, c, max(square - sum * mean, T(0.0)));
+  store_parts(i, c, rounded);
+  store_parts(i + channels, c, mean + (shift - rounded));
+  store_parts(i + 2u * channels, c, max(square - sum * mean, T(0.0)));
 }`,
   });
 
@@ -60,28 +60,28 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let c = global.x;
   if (c >= C) { return; }
   let total = f32(N * positions);
-  let shift = means[c];
+  let shift = parts[c];
   var sum = 0.0;
   for (var n = 0u; n < N; n++) {
     for (var j = 0u; j < J; j++) {
-      let i = (n * J + j) * C + c;
-      sum += weight(j) * (means[i] - shift + rests[i]);
+      let i = (n * J + j) * 3u * C + c;
+      sum += weight(j) * (parts[i] - shift + parts[i + C]);
     }
   }
   let offset = sum / total;
   var square = 0.0;
   for (var n = 0u; n < N; n++) {
     for (var j = 0u; j < J; j++) {
-      let i = (n * J + j) * C + c;
-      let v = means[i] - shift + rests[i] - offset;
-      square += squares[i] + weight(j) * v * v;
+      let i = (n * J + j) * 3u * C + c;
+      let v = parts[i] - shift + parts[i + C] - offset;
+      square += parts[i + 2u * C] + weight(j) * v * v;
     }
   }
   let biased = square / total;
   let center = coarse(shift + offset);
   let factor = gamma[c] / sqrt(biased + eps);
   store_mean(c, c, shift + offset);
-  store_variance(c, c, biased);
+  store_variance(c, c, square / (total - 1.0));
   store_center(c, c, center);
   store_scale(c, c, factor);
   store_bias(c, c, beta[c] - (offset + (shift - center)) * factor);
@@ -119,8 +119,11 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
   });
 
+/** dx, of one element or four. */
+export const normalGradient = "a * (dy - dbeta * T(1.0 / f32(values))) - b * (x - mean)";
+
 /** One channel a thread. */
-const gradFinish = kernel<"N J C values eps">({
+const gradFinish = kernel<"N J C values biased eps">({
   name: "direct",
   workgroup: [64, 1, 1],
   groups: ({ C }) => [cover(C, 64), 1, 1],
@@ -134,13 +137,12 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
     sum += sums[j * C + c];
     product += products[j * C + c];
   }
-  let inverse = 1.0 / sqrt(variance[c] + eps);
+  let inverse = 1.0 / sqrt(variance[c] * biased + eps);
   let factor = gamma[c] * inverse;
   store_dgamma(c, c, product * inverse);
   store_dbeta(c, c, sum);
   store_a(c, c, factor);
   store_b(c, c, factor * inverse * inverse * product / f32(values));
-  store_d(c, c, factor * sum / f32(values));
 }`,
 });
 
@@ -192,9 +194,9 @@ export const batchNormApplyKernels: readonly Kernel[] = [
 export const batchNormGradApplyKernels: readonly Kernel[] = [
   columns({
     values: ["x", "dy"],
-    channels: ["mean", "a", "b", "d"],
+    channels: ["mean", "a", "b", "dbeta"],
     output: "dx",
-    expression: "a * dy - b * (x - mean) - d",
+    expression: normalGradient,
   }),
   ...elementwiseKernels,
 ];

@@ -78,8 +78,8 @@ interface Declaration<
     sizes: Readonly<Record<AxesOf<I>, number>> & AttrValues<A>,
     attrs: AttrValues<A>,
   ) => Readonly<Record<string, number>>;
-  /** What is wrong with these sizes, in words and figures, or undefined. */
-  readonly check?: (sizes: SizesOf<I, O>, attrs: AttrValues<A>) => string | undefined;
+  /** What is wrong with these sizes, in words and figures, or undefined; `leading` are those of the axes `...`. */
+  readonly check?: (sizes: SizesOf<I, O>, attrs: AttrValues<A>, leading: Shape) => string | undefined;
   /** The gradient of each input that has one, as nodes of the same graph; `dy` is the gradient of output `y`. */
   readonly grad?: (
     tensors: GradTensors<I, O>,
@@ -170,7 +170,7 @@ export function defineOp<
     const typedAttrs = attrs as unknown as AttrValues<A>;
     const derived = declaration.dims?.({ ...bound, ...attrs } as never, typedAttrs) ?? {};
     const sizes: Record<string, number> = { ...bound, ...given, ...derived };
-    const wrong = declaration.check?.(sizes as never, typedAttrs);
+    const wrong = declaration.check?.(sizes as never, typedAttrs, leading);
     if (wrong !== undefined) throw new ShapeError(`${name}: ${wrong}`);
     const record = Object.fromEntries(tensors);
     const elem = elementType(name, inputs, record);

@@ -1,6 +1,6 @@
 /** The share of a wait that its last look for the result may come late, and the most that it may, in milliseconds. */
 const share = 1 / 16;
-const longest = 1;
+const longest = 2;
 /** A sleep below this costs more than it saves. */
 const shortest = 0.05;
 

@@ -71,7 +71,7 @@ test("the width, the resolution and the classes are options", async () => {
 test("parameters with and without auxiliary classifiers are told, and training that one image cannot do", async () => {
   const text = await summary("inception-v3");
   expect(text).toContain("27,161,264 parameters (23,834,568 without auxiliary classifiers)");
-  expect(text).toContain("no training (batchNormRunning: a channel has 1 value");
+  expect(text).toContain("no training (batchNorm: a channel has 1 value");
   const { memory } = JSON.parse(await summary("inception-v3", "--batch-size", "2", "--json"));
   expect(memory.training.parameters).toBeGreaterThan(4 * 27_161_264);
 });

@@ -1,6 +1,6 @@
 import { adaptiveAvgPool as adaptiveAvgPoolOp } from "../ops/adaptive-avg-pool";
 import { avgPool as avgPoolOp } from "../ops/avg-pool";
-import { batchNorm as batchNormOp, batchNormRunning } from "../ops/batch-norm";
+import { batchNorm as batchNormOp } from "../ops/batch-norm";
 import { batchNormInference } from "../ops/batch-norm-inference";
 import { biasAdd } from "../ops/bias-add";
 import { conv2d } from "../ops/conv2d";
@@ -10,9 +10,10 @@ import { globalAvgPool as globalAvgPoolOp } from "../ops/global-avg-pool";
 import { localResponseNorm } from "../ops/local-response-norm";
 import { matmulNT } from "../ops/matmul";
 import { maxPool as maxPoolOp } from "../ops/max-pool";
+import { movingAverage } from "../ops/moving-average";
 import { flatten as flattenOp } from "../ops/reshape";
 import { streamOf } from "../random";
-import { formatShape, type Initializer, type Layout, ShapeError, sizeOf, type Tensor } from "../tensor";
+import { formatShape, type Initializer, type Layout, ShapeError, type Tensor } from "../tensor";
 import { ones, torchBias, torchWeight, zeros } from "./initializers";
 import { type Layer, layer } from "./layer";
 
@@ -129,10 +130,10 @@ export function batchNorm({ eps = 1e-5, momentum = 0.1, init = ones }: BatchNorm
     if (!scope.training || (freezeStatistics && isFrozen(scope.nameOf("weight")))) {
       return batchNormInference({ x, gamma, beta, mean: runningMean, variance: runningVariance, eps }).y;
     }
-    const values = sizeOf(x.shape) / C;
     const { y, mean, variance } = batchNormOp({ x, gamma, beta, eps });
-    const updated = batchNormRunning({ runningMean, runningVariance, mean, variance, values, momentum });
-    scope.update(updated.runningMean);
+    // In the order of the variables in memory, so that all the layers' become one dispatch.
+    scope.update(movingAverage({ average: runningMean, value: mean, momentum }).average);
+    scope.update(movingAverage({ average: runningVariance, value: variance, momentum }).average);
     return y;
   });
 }

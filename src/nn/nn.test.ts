@@ -82,14 +82,14 @@ test("frozen parameters have neither gradients nor slots, and their batch norms 
   });
   expect(frozen.spec.updates).toHaveLength(2);
   const all = networkGraph(model, { batch: 2, loss, optimizer: momentum });
-  expect(all.spec.updates).toHaveLength(62 + 20);
+  expect(all.spec.updates).toHaveLength(62 + 2 * 20);
   const head = networkGraph(model, {
     batch: 2,
     loss,
     optimizer: momentum,
     freeze: ["layer1", "conv1.weight"],
   });
-  expect(head.spec.updates).toHaveLength(62 - 13 + 20);
+  expect(head.spec.updates).toHaveLength(62 - 13 + 2 * 20);
   expect(() => networkGraph(model, { batch: 2, freeze: "layer9" })).toThrow(
     /^resnet18: no parameter matches layer9; there are conv1.weight/,
   );

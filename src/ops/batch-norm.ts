@@ -5,8 +5,9 @@ import {
   batchNormGradSumsKernels,
   batchNormMergeKernels,
   batchNormMomentsKernels,
+  normalGradient,
 } from "../../shaders/batch-norm";
-import { elementwiseKernels } from "../../shaders/elementwise";
+import { batchNormGradOnce, batchNormOnce } from "../../shaders/batch-norm-once";
 import type { Lowering, Sizes } from "../kernel";
 import { defineOp, float, int } from "../op";
 import { sizeOf, type Tensor } from "../tensor";
@@ -38,9 +39,9 @@ const twoStages: Lowering = {
   lower: (inputs, _, { eps = 0 }) => {
     const { x, gamma, beta } = inputs as { x: Tensor; gamma: Tensor; beta: Tensor };
     const { positions, rows, tensors } = inBlocks(x);
-    const parts = batchNormMoments({ x: tensors[0], rows });
+    const { parts } = batchNormMoments({ x: tensors[0], rows });
     const { mean, variance, center, scale, bias } = batchNormMerge({
-      ...parts,
+      parts,
       gamma,
       beta,
       positions,
@@ -51,34 +52,40 @@ const twoStages: Lowering = {
   },
 };
 
+/** Values a channel, over which its statistics are taken. */
+const valuesOf = (x: Tensor): number => sizeOf(x.shape) / (x.shape.at(-1) ?? 1);
+
 /**
- * Batch normalisation in training (Ioffe & Szegedy 2015): y = (x − mean) / √(variance + eps) · gamma + beta, with mean
- * and biased variance of every channel over all other axes. `batchNormRunning` folds them into running statistics.
+ * Batch normalisation in training (Ioffe & Szegedy 2015): y = (x − mean) / √(biased + eps) · gamma + beta, with mean and
+ * biased variance of every channel over all other axes. The `variance` that comes out is the unbiased one, as running
+ * statistics take it: M/(M − 1) times the biased, of M values a channel. @throws ShapeError where M is 1
  */
 export const batchNorm = defineOp({
   name: "batchNorm",
   inputs: { x: "... C", gamma: "C : f32", beta: "C : f32" },
   outputs: { y: "... C", mean: "C : f32", variance: "C : f32" },
   attrs: { eps: float(1e-5) },
+  check: (_, __, leading) =>
+    sizeOf(leading) > 1 ? undefined : "a channel has 1 value, expected at least 2: it has no variance",
   grad: ({ x, gamma, mean, variance, dy }, { eps }) => {
     const { dx, dgamma, dbeta } = batchNormGrad({ x, dy, gamma, mean, variance, eps });
     return { x: dx, gamma: dgamma, beta: dbeta };
   },
   flops: ({ SIZE = 0 }) => 7 * SIZE,
-  kernels: [twoStages],
+  kernels: [...batchNormOnce, twoStages],
 });
 
 /**
- * Mean and sum of squared distances from it, of every block of `rows` positions. `means` keeps 16 bits
- * and `rests` what they lack: where the mean is far larger than the spread, one f32 cannot hold it.
+ * Of every block of `rows` positions three parts: its mean to 16 bits, what that lacks (where the mean is far larger than
+ * the spread, one f32 cannot hold it), and the sum of squared distances from the mean.
  */
 export const batchNormMoments = defineOp({
   name: "batchNormMoments",
   inputs: { x: "N L C" },
-  outputs: { means: "N J C : f32", rests: "N J C : f32", squares: "N J C : f32" },
+  outputs: { parts: "N J K C : f32" },
   attrs: { rows: int },
   check: (_, { rows }) => (rows < 1 ? `rows is ${rows}, expected at least 1` : undefined),
-  dims: ({ L }, { rows }) => ({ J: Math.ceil(L / rows) }),
+  dims: ({ L }, { rows }) => ({ J: Math.ceil(L / rows), K: 3 }),
   flops: ({ N = 0, L = 0, C = 0 }) => 4 * N * L * C,
   kernels: batchNormMomentsKernels,
 });
@@ -89,19 +96,15 @@ export const batchNormMoments = defineOp({
  */
 export const batchNormMerge = defineOp({
   name: "batchNormMerge",
-  inputs: {
-    means: "N J C : f32",
-    rests: "N J C : f32",
-    squares: "N J C : f32",
-    gamma: "C : f32",
-    beta: "C : f32",
-  },
+  inputs: { parts: "N J K C : f32", gamma: "C : f32", beta: "C : f32" },
   outputs: { mean: "C : f32", variance: "C : f32", center: "C : f32", scale: "C : f32", bias: "C : f32" },
   attrs: { positions: int, rows: int, eps: float(1e-5) },
-  check: ({ J }, { positions, rows }) =>
-    Math.ceil(positions / rows) === J
+  check: ({ J, K }, { positions, rows }) => {
+    if (K !== 3) return `a block has ${K} parts, expected 3`;
+    return Math.ceil(positions / rows) === J
       ? undefined
-      : `${positions} positions in blocks of ${rows} are not ${J} blocks`,
+      : `${positions} positions in blocks of ${rows} are not ${J} blocks`;
+  },
   flops: ({ N = 0, J = 0, C = 0 }) => 7 * N * J * C,
   kernels: batchNormMergeKernels,
 });
@@ -116,15 +119,18 @@ export const batchNormApply = defineOp({
   kernels: batchNormApplyKernels,
 });
 
-/** The sums that the gradients of a normalisation by channel need, by blocks in one pass, then merged. */
-export function gradientSums(inputs: Readonly<Record<string, Tensor>>, { eps = 0, C = 1 }: Sizes) {
+/**
+ * The sums that the gradients of a normalisation by channel need, by blocks in one pass, then merged; `biased` times the
+ * variance is what it normalised with.
+ */
+export function gradientSums(inputs: Readonly<Record<string, Tensor>>, { eps = 0 }: Sizes, biased = 1) {
   const { x, dy, mean, gamma, variance } = inputs as Record<
     "x" | "dy" | "mean" | "gamma" | "variance",
     Tensor
   >;
   const { rows, tensors } = inBlocks(x, dy);
   const parts = batchNormGradSums({ x: tensors[0], dy: tensors[1], mean, rows });
-  return batchNormGradFinish({ ...parts, gamma, variance, values: sizeOf(x.shape) / C, eps });
+  return batchNormGradFinish({ ...parts, gamma, variance, values: valuesOf(x), biased, eps });
 }
 
 /** Both sums, then one pass for dx. */
@@ -132,14 +138,16 @@ const gradTwoStages: Lowering = {
   name: "twoStages",
   lower: (inputs, _, sizes) => {
     const { x, dy, mean } = inputs as Record<"x" | "dy" | "mean", Tensor>;
-    const { dgamma, dbeta, a, b, d } = gradientSums(inputs, sizes);
-    return { dx: batchNormGradApply({ x, dy, mean, a, b, d }).dx, dgamma, dbeta };
+    const values = valuesOf(x);
+    const { dgamma, dbeta, a, b } = gradientSums(inputs, sizes, (values - 1) / values);
+    return { dx: batchNormGradApply({ x, dy, mean, a, b, dbeta, values }).dx, dgamma, dbeta };
   },
 };
 
 /**
- * Gradient of `batchNorm`. With x̂ = (x − mean)/√(variance + eps) and M values a channel: dbeta = Σ dy,
- * dgamma = Σ dy·x̂, dx = gamma/√(variance + eps) · (dy − dbeta/M − x̂·dgamma/M).
+ * Gradient of `batchNorm`, from its mean and its unbiased variance. With M values a channel, biased = variance·(M − 1)/M
+ * and x̂ = (x − mean)/√(biased + eps): dbeta = Σ dy, dgamma = Σ dy·x̂,
+ * dx = gamma/√(biased + eps) · (dy − dbeta/M − x̂·dgamma/M).
  */
 export const batchNormGrad = defineOp({
   name: "batchNormGrad",
@@ -147,7 +155,7 @@ export const batchNormGrad = defineOp({
   outputs: { dx: "... C", dgamma: "C : f32", dbeta: "C : f32" },
   attrs: { eps: float(1e-5) },
   flops: ({ SIZE = 0 }) => 9 * SIZE,
-  kernels: [gradTwoStages],
+  kernels: [...batchNormGradOnce, gradTwoStages],
 });
 
 /** Σ dy and Σ dy·(x − mean) of every block of `rows` positions. */
@@ -161,51 +169,26 @@ export const batchNormGradSums = defineOp({
   kernels: batchNormGradSumsKernels,
 });
 
-/** Adds up the blocks: the gradients of gamma and beta, and dx = a·dy − b·(x − mean) − d; `values` a channel. */
+/**
+ * Adds up the blocks: the gradients of gamma and beta, and the factors of dx = a·(dy − dbeta/values) − b·(x − mean), with
+ * `values` a channel. What was normalised with is `biased` times the variance.
+ */
 export const batchNormGradFinish = defineOp({
   name: "batchNormGradFinish",
   inputs: { sums: "N J C : f32", products: "N J C : f32", gamma: "C : f32", variance: "C : f32" },
-  outputs: { dgamma: "C : f32", dbeta: "C : f32", a: "C : f32", b: "C : f32", d: "C : f32" },
-  attrs: { values: int, eps: float(1e-5) },
+  outputs: { dgamma: "C : f32", dbeta: "C : f32", a: "C : f32", b: "C : f32" },
+  attrs: { values: int, biased: float(1), eps: float(1e-5) },
   flops: ({ N = 0, J = 0, C = 0 }) => 2 * N * J * C,
   kernels: batchNormGradFinishKernels,
 });
 
-/** dx = a·dy − b·(x − mean) − d, channel by channel. */
+/** dx = a·(dy − dbeta/values) − b·(x − mean), channel by channel. */
 export const batchNormGradApply = defineOp({
   name: "batchNormGradApply",
-  inputs: { x: "... C", dy: "... C", mean: "C : f32", a: "C : f32", b: "C : f32", d: "C : f32" },
+  inputs: { x: "... C", dy: "... C", mean: "C : f32", a: "C : f32", b: "C : f32", dbeta: "C : f32" },
   outputs: { dx: "... C" },
-  elementwise: { out: { dx: "a * dy - b * (x - mean) - d" } },
-  flops: ({ SIZE = 0 }) => 5 * SIZE,
+  attrs: { values: int },
+  elementwise: { out: { dx: normalGradient } },
+  flops: ({ SIZE = 0 }) => 6 * SIZE,
   kernels: batchNormGradApplyKernels,
-});
-
-/**
- * Moves running statistics towards a batch's, in place: running ← (1 − momentum)·running + momentum·batch, the variance
- * unbiased (times values/(values − 1)), as PyTorch does. `values` is the number of values a channel.
- */
-export const batchNormRunning = defineOp({
-  name: "batchNormRunning",
-  inputs: {
-    runningMean: "... : f32",
-    runningVariance: "... : f32",
-    mean: "... : f32",
-    variance: "... : f32",
-  },
-  outputs: { runningMean: "... : f32", runningVariance: "... : f32" },
-  attrs: { values: int, momentum: float(0.1) },
-  check: (_, { values }) =>
-    values < 2
-      ? `a channel has ${values} value, expected at least 2: its unbiased variance is undefined`
-      : undefined,
-  inPlace: { runningMean: "runningMean", runningVariance: "runningVariance" },
-  elementwise: {
-    lets: "let unbiased = variance * T(f32(values) / (f32(values) - 1.0));",
-    out: {
-      runningMean: "runningMean + T(momentum) * (mean - runningMean)",
-      runningVariance: "runningVariance + T(momentum) * (unbiased - runningVariance)",
-    },
-  },
-  kernels: elementwiseKernels,
 });

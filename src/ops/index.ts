@@ -11,7 +11,6 @@ import {
   batchNormGradSums,
   batchNormMerge,
   batchNormMoments,
-  batchNormRunning,
 } from "./batch-norm";
 import {
   batchNormInference,
@@ -39,6 +38,7 @@ import { matmul, matmulNT, matmulTN } from "./matmul";
 import { maxPool, maxPoolGrad } from "./max-pool";
 import { mean } from "./mean";
 import { meanSquaredError, meanSquaredErrorGrad } from "./mean-squared-error";
+import { movingAverage } from "./moving-average";
 import { multiply } from "./multiply";
 import { adamUpdate, adamWUpdate, sgdMomentumUpdate, sgdUpdate } from "./optimizers";
 import { elasticNet, elasticNetGrad } from "./penalty";
@@ -73,7 +73,6 @@ export const ops = {
   batchNormInferenceGradX,
   batchNormMerge,
   batchNormMoments,
-  batchNormRunning,
   batchedMatmulNT,
   biasAdd,
   columnParts,
@@ -111,6 +110,7 @@ export const ops = {
   mean,
   meanSquaredError,
   meanSquaredErrorGrad,
+  movingAverage,
   multiply,
   prelu,
   preluGradAlpha,

@@ -4,8 +4,9 @@ import { ownerOf, readsOf, type SelectedStep, writesOf } from "./step";
 /**
  * Orders steps. They come in the order in which their last nodes were declared, which for a network and its derivative
  * is close to the one with the fewest live bytes. Two things are left to do. A step fused of several nodes makes its
- * other outputs (a batch norm's statistics) later than those were declared, so their readers wait for it. And whoever
- * reads a variable as it was before this run must run before its update: such updates go to the end.
+ * other outputs (a batch norm's statistics) later than those were declared, so their readers wait for it. And updates go
+ * to the end: whoever reads a variable as it was before this run must run before its update, and updates of one kind that
+ * stand together can be joined.
  */
 export function order(steps: readonly SelectedStep[]): SelectedStep[] {
   const makers = new Map<number, SelectedStep>();
@@ -35,12 +36,12 @@ export function order(steps: readonly SelectedStep[]): SelectedStep[] {
     return rest.length < waiting.length ? settle(rest) : rest;
   };
   let unmade: SelectedStep[] = [];
-  const unread: SelectedStep[] = [];
+  const updates: SelectedStep[] = [];
   for (const step of steps) {
-    if (!isRead(step)) unread.push(step);
+    if (overwrittenBy(step).length > 0) updates.push(step);
     else unmade = settle([...unmade, step]);
   }
-  const stuck = settle([...unmade, ...unread])[0];
+  const stuck = settle([...unmade, ...updates])[0];
   if (stuck !== undefined)
     throw new Error(`${stuck.node.op.name} (layer ${stuck.node.layer}) needs what is made after it`);
   return [...placed];

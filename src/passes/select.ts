@@ -1,5 +1,6 @@
 import { ancestors } from "../autodiff";
 import { isLowering, type Kernel, type KernelContext, type KernelFamily, type Lowering } from "../kernel";
+import { reshape } from "../ops/reshape";
 import { finalTensor, mainOutput } from "../source";
 import { type DType, inScope, type OpNode, type Tensor } from "../tensor";
 import { type Origin, ownerOf, type SelectedStep, type Step } from "./step";
@@ -107,19 +108,21 @@ export function lower({ node, epilogue }: Step, variant: Lowering, context: Kern
   );
   const owners = new Map(Object.entries(results).map(([name, t]) => [ownerOf(t).id, name]));
   // What lies between the node's inputs and the results is the lowering's own.
-  const inputs = new Set(Object.values(node.inputs).map((t) => t.node));
-  const made = ancestors(Object.values(results), inputs).filter(
+  const given = new Set(Object.values(node.inputs).map((t) => t.node));
+  const made = ancestors(Object.values(results), given).filter(
     (n): n is OpNode => n.kind === "op" && !n.op.view,
   );
+  /** Results become the outputs of the node, also where the lowering reads them itself. */
+  const renamed = ([name, t]: [string, Tensor]): [string, Tensor] => {
+    const original = node.outputs[owners.get(ownerOf(t).id) ?? ""];
+    if (original === undefined) return [name, t];
+    return [name, ownerOf(t) === t ? original : reshape(original, t.shape)];
+  };
   return made.map((n) => {
-    const outputs = Object.fromEntries(
-      Object.entries(n.outputs).map(([name, t]): [string, Tensor] => {
-        const original = owners.get(t.id);
-        return [name, original === undefined ? t : (node.outputs[original] as Tensor)];
-      }),
-    );
+    const outputs = Object.fromEntries(Object.entries(n.outputs).map(renamed));
+    const inputs = Object.fromEntries(Object.entries(n.inputs).map(renamed));
     const makesMain = outputs[mainOutput(n)]?.id === node.outputs[mainOutput(node)]?.id;
-    return { node: { ...n, outputs }, epilogue: makesMain ? epilogue : [] };
+    return { node: { ...n, inputs, outputs }, epilogue: makesMain ? epilogue : [] };
   });
 }
 
