@@ -7,7 +7,7 @@ export async function buildStriate() {
   await build({
     config: false,
     silent: true,
-    entry: { striate: `${here}striate.ts` },
+    entry: { striate: `${here}striate.ts`, rest: `${here}../../src/rest.ts` },
     outDir: `${here}.build`,
     outExtension: () => ({ js: ".mjs" }),
     format: "esm",

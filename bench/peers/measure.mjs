@@ -1,4 +1,5 @@
 import { digestOf } from "./digest.mjs";
+import { resting } from "./resting.mjs";
 
 /**
  * A library that takes part. `prepare` throws where it cannot do a row; one whose first runs can take many minutes says
@@ -76,9 +77,13 @@ export function compare(own, reference) {
 /** Milliseconds of `count` runs, from the first call to the completed queue, divided by `count`. */
 async function sample(job, count) {
   const start = performance.now();
+  await resting(runs(job, count));
+  return (performance.now() - start) / count;
+}
+
+async function runs(job, count) {
   for (let k = 0; k < count; k++) await job.run();
   await job.finish();
-  return (performance.now() - start) / count;
 }
 
 /** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
