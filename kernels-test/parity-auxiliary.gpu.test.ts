@@ -1,0 +1,4 @@
+import { testParity } from "./parity";
+import { auxiliaryParityCases } from "./parity-cases";
+
+testParity(auxiliaryParityCases);
