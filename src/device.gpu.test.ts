@@ -151,7 +151,7 @@ describe("memory that runs out", () => {
       peakBytes: device.peakBytes,
     });
     expect((error as Error).message).toMatch(
-      /^out of GPU memory: \S+ GiB requested for activations, .+ live, .+ at the peak; use a smaller batch \(/,
+      /^out of GPU memory: \S+ [GT]iB requested for activations, .+ live, .+ at the peak; use a smaller batch \(/,
     );
     expect(device.liveBytes).toBe(live);
     if (held !== undefined) device.destroyBuffers([held]);

@@ -60,13 +60,15 @@ const tilesOf = ({ N = 1, H = 1, W = 1, P = 1, Q = 1 }: Sizes): number =>
   N * Math.max(Math.ceil(H / 2) * Math.ceil(W / 2), Math.ceil(P / 2) * Math.ceil(Q / 2));
 
 /**
- * Where F(2×2, 3×3) was measured to win: multiplications have to be dear beside loads and stores, tiles enough that the
- * transform of the weights does not matter, and the whole large enough to be worth four more pipelines.
+ * Where F(2×2, 3×3) was measured to win. On a GPU the transforms' memory traffic has to be little beside the products: many
+ * channels. On a software adapter tiles have to be enough that the transform of the weights does not matter, and the whole
+ * large enough to be worth four more pipelines.
  */
 const suitsWinograd = (sizes: Sizes, { adapterClass }: KernelContext): boolean => {
   const { C = 1, K = 1 } = sizes;
+  if (adapterClass === "gpu") return Math.min(C, K) >= 128;
   const tiles = tilesOf(sizes);
-  return adapterClass === "software" && Math.min(C, K) >= 32 && tiles >= 32 && 72 * tiles * C * K >= 2 ** 27;
+  return Math.min(C, K) >= 32 && tiles >= 32 && 72 * tiles * C * K >= 2 ** 27;
 };
 
 /** For each of the 16 places of a tile one matrix product. */

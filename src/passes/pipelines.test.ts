@@ -18,7 +18,7 @@ const software: Target & { readonly limits: typeof guaranteed.limits } = {
 // it needs both kinds of batch norm.
 test.each([
   ["software", software, 43],
-  ["gpu", guaranteed, 49], // up to four sizes of tiles
+  ["gpu", guaranteed, 51], // up to four sizes of tiles, and Winograd
 ])("training ResNet-50 takes few pipelines, at any size (%s)", (_, device, most) => {
   const use = { device, loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) };
   const small = plan(resnet50({ imageSize: 64 }), { ...use, batch: 2 });

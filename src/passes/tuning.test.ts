@@ -102,14 +102,15 @@ test("the rules take the largest tile that fills a GPU and is mostly used", () =
     const all = { ...guaranteed.limits, ...limits };
     return planGraph(spec, { ...guaranteed, limits: all }, all).steps[0]?.kernel.name;
   };
-  expect(kernelFor(4096, 4096)).toBe("tiled128");
-  expect(kernelFor(32768, 64)).toBe("tiled128x64");
-  expect(kernelFor(1024, 512)).toBe("tiled64");
+  expect(kernelFor(4096, 4096, { maxComputeWorkgroupStorageSize: 32768 })).toBe("tiled128");
+  expect(kernelFor(4096, 4096)).toBe("tiled64");
+  expect(kernelFor(32768, 64)).toBe("tiled64");
+  expect(kernelFor(1024, 512)).toBe("tiled32x64");
   expect(kernelFor(256, 256)).toBe("tiled32");
   expect(kernelFor(65536, 24)).toBe("tiled32");
   expect(kernelFor(4096, 4095)).toBe("tiled64Scalar");
-  expect(kernelFor(4096, 4096, { maxComputeInvocationsPerWorkgroup: 128 })).toBe("tiled128x64");
-  expect(kernelFor(4096, 4096, { maxComputeWorkgroupStorageSize: 4096 })).toBe("tiled32");
+  expect(kernelFor(4096, 4096, { maxComputeInvocationsPerWorkgroup: 64 })).toBe("tiled32");
+  expect(kernelFor(4096, 4096, { maxComputeWorkgroupStorageSize: 5000 })).toBe("tiled32");
 });
 
 test("matrix kernels come first where the adapter names what its matrix units compute", () => {

@@ -4,6 +4,7 @@ import { compileGraph, type Executable } from "../executor";
 import { SelectionError } from "../passes/select";
 import type { Step } from "../passes/step";
 import { WindowError } from "../passes/window";
+import { runsBefore } from "../profile";
 import { uniforms } from "../random";
 import { mainOutput } from "../source";
 import { State } from "../state";
@@ -71,7 +72,7 @@ export async function measure(
         const graph = graphs.get(name);
         if (graph === undefined) continue;
         const time = device.features.has("timestamp-query")
-          ? await deviceTime(graph)
+          ? await deviceTime(graph, times.get(name)?.at(-1))
           : await wallTime(graph, repeats, name);
         times.set(name, [...(times.get(name) ?? []), time]);
       }
@@ -105,9 +106,9 @@ function dropHopeless(alive: string[], times: RoundTimes, heuristic: string): vo
     if (name !== heuristic && best(name) > hopeless * fastest) alive.splice(alive.indexOf(name), 1);
 }
 
-/** Microseconds of one run by the device's own clock. */
-async function deviceTime(graph: Executable): Promise<number> {
-  const nanoseconds = await graph.profile();
+/** Microseconds of one run by the device's own clock; `last` is what the one before took. */
+async function deviceTime(graph: Executable, last: number | undefined): Promise<number> {
+  const nanoseconds = await graph.profile({}, runsBefore(last));
   return nanoseconds.reduce((sum, time) => sum + time, 0) / 1000;
 }
 
