@@ -89,8 +89,7 @@ async function runs(job, count) {
 /** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
 const wanted = 40;
 const longest = 1000;
-/** Short rows take more rounds, for so many milliseconds: a busy neighbour must not decide them. */
-const enough = 5000;
+/** Short rows take more rounds: a busy neighbour must not decide them. */
 const mostRounds = 25;
 
 /**
@@ -100,12 +99,12 @@ const mostRounds = 25;
  *
  * @param {import("./work.mjs").Row} row
  * @param {readonly Peer[]} peers
- * @param {{ rounds: number, tolerance: number, meter: { sample(): Promise<Peaks> },
+ * @param {{ rounds: number, seconds: number, tolerance: number, meter: { sample(): Promise<Peaks> },
  *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined>,
  *   say: (text: string) => void }} options `refuse` says why a library should not be tried at all
  * @returns {Promise<Result>}
  */
-export async function measureRow(row, peers, { rounds, tolerance, meter, refuse, say }) {
+export async function measureRow(row, peers, { rounds, seconds, tolerance, meter, refuse, say }) {
   /** @type {{ job: Job, measured: Measured }[]} */
   const taking = [];
   /** @type {Measured[]} */
@@ -150,7 +149,7 @@ export async function measureRow(row, peers, { rounds, tolerance, meter, refuse,
     );
     const start = performance.now();
     for (let round = 0; round < mostRounds; round++) {
-      if (round >= rounds && performance.now() - start > enough) break;
+      if (round >= rounds && performance.now() - start > 1000 * seconds) break;
       say(`${row.id}: round ${round + 1}`);
       for (const [k, { job, measured }] of taking.entries()) {
         measured.times.push(await sample(job, count));

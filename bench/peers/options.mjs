@@ -5,9 +5,11 @@ import { parseArgs } from "node:util";
 export const usage = `npm run bench:peers -- [options]
   --only PATTERN    rows whose title matches (a regular expression)
   --peers LIST      of tfjs,jaxjs; both if not given
+  --large           the operations at sizes that fill a large GPU, and no other rows
   --img-size PX     the networks at this size and no other rows
   --batch-size N    images a step with --img-size (1)
   --rounds N        at least so many rounds a row (5)
+  --seconds S       for which short rows go on, up to 25 rounds (5)
   --patience S      seconds that a first run may take in a process of its own (120)
   --device NAME     part of an adapter's name
   --json FILE       adds the results to this file
@@ -30,9 +32,11 @@ export function optionsOf(argv) {
     options: {
       only: { ...text, default: "." },
       peers: { ...text, default: "tfjs,jaxjs" },
+      large: { type: "boolean", default: false },
       "img-size": text,
       "batch-size": text,
       rounds: { ...text, default: "5" },
+      seconds: { ...text, default: "5" },
       patience: { ...text, default: "120" },
       device: text,
       json: text,
@@ -44,6 +48,7 @@ export function optionsOf(argv) {
   });
   if (values["batch-size"] !== undefined && values["img-size"] === undefined)
     refuse("--batch-size needs --img-size");
+  if (values.large && values["img-size"] !== undefined) refuse("--large and --img-size exclude each other");
   for (const file of [values.json, values.table])
     if (file !== undefined && !existsSync(dirname(file))) refuse(`there is no folder ${dirname(file)}`);
   for (const file of [values.show, values.pytorch])
@@ -54,6 +59,7 @@ export function optionsOf(argv) {
     only: expression(values.only),
     peers: values.peers.split(",").filter(Boolean),
     rounds: whole("rounds", values.rounds),
+    seconds: whole("seconds", values.seconds),
     patience: whole("patience", values.patience),
     at:
       size === undefined

@@ -19,8 +19,8 @@ from pathlib import Path
 HERE = Path(__file__).resolve().parent
 
 # As in measure.mjs: a sample lasts about WANTED ms and nobody's much longer than LONGEST; short rows take more rounds,
-# for ENOUGH ms.
-WANTED, LONGEST, ENOUGH, MOST_ROUNDS = 40, 1000, 5000, 25
+# for --seconds.
+WANTED, LONGEST, MOST_ROUNDS = 40, 1000, 25
 
 
 class Refused(Exception):
@@ -30,9 +30,11 @@ class Refused(Exception):
 def options_of(argv):
     parser = argparse.ArgumentParser(prog="pytorch.py", description="the rows of run.mjs in PyTorch")
     parser.add_argument("--only", default=".", help="rows whose title matches (a regular expression)")
+    parser.add_argument("--large", action="store_true", help="the operations at sizes that fill a large GPU")
     parser.add_argument("--img-size", type=int, metavar="PX", help="the networks at this size and no other rows")
     parser.add_argument("--batch-size", type=int, metavar="N", default=1, help="images a step with --img-size (1)")
     parser.add_argument("--rounds", type=int, default=5, help="at least so many rounds a row (5)")
+    parser.add_argument("--seconds", type=float, default=5, help="for which short rows go on, up to 25 rounds (5)")
     parser.add_argument("--device", choices=["cuda", "cpu"], help="default: cuda where there is one")
     parser.add_argument("--amp", choices=["float16", "bfloat16"], default="float16", help="mixed precision's type")
     parser.add_argument("--json", metavar="FILE", help="adds the results to this file")
@@ -40,8 +42,8 @@ def options_of(argv):
     return parser.parse_args(argv)
 
 
-def rows_of(img_size, batch_size):
-    sizes = [] if img_size is None else [str(img_size), str(batch_size)]
+def rows_of(large, img_size, batch_size):
+    sizes = ["large"] if large else [] if img_size is None else [str(img_size), str(batch_size)]
     try:
         found = subprocess.run(
             ["node", str(HERE / "list-rows.mjs"), *sizes], capture_output=True, text=True, check=True
@@ -129,7 +131,7 @@ def start(row, variant, device, reference, version):
         return None, measured
 
 
-def measure(row, variants, device, rounds, version):
+def measure(row, variants, device, rounds, seconds, version):
     """All variants run once, then warm up, then take turns, A B C A B C."""
     taking, everything, reference = [], [], {}
     for variant in variants:
@@ -144,7 +146,7 @@ def measure(row, variants, device, rounds, version):
         count = max(1, min(math.ceil(WANTED / min(warm)), math.floor(LONGEST / max(warm))))
         began = time.perf_counter()
         for k in range(MOST_ROUNDS):
-            if k >= rounds and 1000 * (time.perf_counter() - began) > ENOUGH:
+            if k >= rounds and time.perf_counter() - began > seconds:
                 break
             for job, variant, measured in taking:
                 measured["times"].append(sample(job, variant, device, count))
@@ -251,7 +253,7 @@ def main(argv):
 
     device = torch.device(options.device or ("cuda" if torch.cuda.is_available() else "cpu"))
     torch.backends.cudnn.benchmark = True  # PyTorch at its best: it tries cuDNN's algorithms in the first run.
-    rows = rows_of(options.img_size, options.batch_size)
+    rows = rows_of(options.large, options.img_size, options.batch_size)
     if options.first_run is not None:
         first_run(next(row for row in rows if row["id"] == options.first_run), device)
         return
@@ -266,7 +268,8 @@ def main(argv):
         if row["kind"] == "cold":
             results.append(measure_cold(row, device, options.rounds, torch.__version__))
         else:
-            results.append(measure(row, variants, device, options.rounds, torch.__version__))
+            made = measure(row, variants, device, options.rounds, options.seconds, torch.__version__)
+            results.append(made)
             forget()
         print(f"\n{row['id']}", flush=True)
         for measured in results[-1]["measured"]:

@@ -57,9 +57,10 @@ function resultsIn(file) {
 }
 
 async function measure(options, complete, show) {
-  const { rounds, patience, at } = options;
+  const { rounds, seconds, patience, at } = options;
   const work = await import("./work.mjs");
-  const all = at === undefined ? work.rows : work.networksAt(at.size, at.batch);
+  const ofSize = at === undefined ? [] : work.networksAt(at.size, at.batch);
+  const all = options.large ? work.largeRows : at === undefined ? work.rows : ofSize;
   const chosen = all.filter(({ id }) => options.only.test(id));
   if (chosen.length === 0) throw new AskedWrongly(`no row matches ${options.only}`);
 
@@ -92,7 +93,7 @@ async function measure(options, complete, show) {
 
   const circumstances = circumstancesOf(striate.adapter, peers);
   console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
-  const order = [...work.rows, ...(at === undefined ? [] : all)].map(({ id }) => id);
+  const order = [...work.rows, ...work.largeRows, ...ofSize].map(({ id }) => id);
   const results = [];
   const columns = peersOf(
     complete(
@@ -106,6 +107,7 @@ async function measure(options, complete, show) {
         ? await measureColdStart(row, peers, { rounds, adapter, patience, say })
         : await measureRow(row, peers, {
             rounds,
+            seconds,
             tolerance: work.toleranceOf(row.id),
             meter,
             refuse,

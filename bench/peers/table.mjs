@@ -33,7 +33,7 @@ export function verdicts(result) {
   return found;
 }
 
-const ms = (time) => (time < 100 ? time.toFixed(1) : time.toFixed(0));
+const ms = (time) => (time < 100 ? time.toPrecision(3) : time.toFixed(0));
 const percent = (share) => `${(100 * share).toFixed(0)} %`;
 const mark = (met) => (met ? "met" : "**below**");
 

@@ -27,7 +27,7 @@ const copied = { of: "bandwidth", goal: 0.6 };
 const none = { stride: 1, pad: 0, size: 0, batch: 0, inputs: {} };
 
 /** Rows of a convolution: forward and both gradients; each is given what it needs and random output gradients. */
-function convolution(title, kind, x, w, y, pad, flops, goals) {
+function convolution(title, kind, x, w, y, pad, flops, goals = [], share = 0.5) {
   const needs = { y: { x, w }, dx: { dy: y, w }, dw: { dy: y, x } };
   const made = { y, dx: x, dw: w };
   return Object.entries({ y: "forward", dx: "dX", dw: "dW" }).map(([part, label], k) => ({
@@ -37,7 +37,7 @@ function convolution(title, kind, x, w, y, pad, flops, goals) {
     part,
     goal: goals[k],
     flops,
-    share: kind === "depthwise" ? copied : multiplyAdds(0.5),
+    share: kind === "depthwise" ? copied : multiplyAdds(share),
     bytes: 4 * [...Object.values(needs[part]), made[part]].reduce((sum, shape) => sum + sizeOf(shape), 0),
     inputs: needs[part],
     made: made[part],
@@ -45,9 +45,78 @@ function convolution(title, kind, x, w, y, pad, flops, goals) {
   }));
 }
 
+/** A square product of matrices. */
+const gemm = (n, share, goal) => ({
+  ...none,
+  id: `GEMM ${n}×${n}×${n}`,
+  kind: "gemm",
+  part: "y",
+  goal,
+  flops: 2 * n ** 3,
+  share: multiplyAdds(share),
+  bytes: 4 * 3 * n ** 2,
+  inputs: { a: [n, n], b: [n, n] },
+});
+
+/** Rows of what memory bounds, over pictures of this shape; `goals` of pooling backward and batch norm. */
+function memoryBound(picture, goals = []) {
+  const [n, h, w, c] = picture;
+  const size = picture.join("×");
+  const pixels = sizeOf(picture);
+  const pooled = [n, h / 2, w / 2, c];
+  const pool = { ...none, kind: "maxPool", share: copied, stride: 2, pad: 1 };
+  return [
+    {
+      ...pool,
+      id: `max pool 3×3/2, ${size}: forward`,
+      part: "y",
+      bytes: 4 * (pixels + sizeOf(pooled)),
+      inputs: { x: picture },
+    },
+    {
+      ...pool,
+      id: `max pool 3×3/2, ${size}: backward`,
+      part: "dx",
+      goal: goals[0],
+      // The output's gradient, which input was the largest, the input's gradient.
+      bytes: 4 * (pixels + 2 * sizeOf(pooled)),
+      inputs: { x: picture, dy: pooled },
+    },
+    {
+      ...none,
+      id: `batch norm, ${size}: training forward + backward`,
+      kind: "batchNorm",
+      part: "both",
+      goal: goals[1],
+      // Each pass needs a statistic of the whole channel first: forward reads x twice and writes y, backward reads x and
+      // dy twice and writes dx.
+      bytes: 4 * 8 * pixels,
+      share: copied,
+      inputs: { x: picture, gamma: [c], beta: [c], dy: picture },
+    },
+    {
+      ...none,
+      id: `add, ${size}`,
+      kind: "add",
+      part: "y",
+      bytes: 4 * 3 * pixels,
+      share: copied,
+      inputs: { a: picture, b: picture },
+    },
+    {
+      ...none,
+      id: `ReLU, ${size}: forward + backward`,
+      kind: "relu",
+      part: "both",
+      bytes: 4 * 4 * pixels,
+      share: copied,
+      inputs: { x: picture, dy: picture },
+    },
+  ];
+}
+
 const picture = [4, 56, 56, 64];
 const pixels = sizeOf(picture);
-const pooled = [4, 28, 28, 64];
 
 function network(net, size, batch, goals) {
   return Object.entries({ y: "forward", train: "training step" }).map(([part, label], k) => ({
@@ -64,17 +133,7 @@ function network(net, size, batch, goals) {
 
 /** @type {readonly Row[]} */
 export const rows = [
-  {
-    ...none,
-    id: "GEMM 512×512×512",
-    kind: "gemm",
-    part: "y",
-    goal: 2.2,
-    flops: 2 * 512 ** 3,
-    share: multiplyAdds(0.55),
-    bytes: 4 * 3 * 512 ** 2,
-    inputs: { a: [512, 512], b: [512, 512] },
-  },
+  gemm(512, 0.55, 2.2),
   ...convolution(
     "conv 3×3 64→64, 4×56×56",
     "conv2d",
@@ -105,60 +164,7 @@ export const rows = [
     2 * pixels * 9,
     [1.5, 8, 4],
   ),
-  {
-    ...none,
-    id: "max pool 3×3/2, 4×56×56×64: forward",
-    kind: "maxPool",
-    part: "y",
-    bytes: 4 * (pixels + sizeOf(pooled)),
-    share: copied,
-    inputs: { x: picture },
-    stride: 2,
-    pad: 1,
-  },
-  {
-    ...none,
-    id: "max pool 3×3/2, 4×56×56×64: backward",
-    kind: "maxPool",
-    part: "dx",
-    goal: 4,
-    // The output's gradient, which input was the largest, the input's gradient.
-    bytes: 4 * (pixels + 2 * sizeOf(pooled)),
-    share: copied,
-    inputs: { x: picture, dy: pooled },
-    stride: 2,
-    pad: 1,
-  },
-  {
-    ...none,
-    id: "batch norm, 4×56×56×64: training forward + backward",
-    kind: "batchNorm",
-    part: "both",
-    goal: 4,
-    // Each pass needs a statistic of the whole channel first: forward reads x twice and writes y, backward reads x and
-    // dy twice and writes dx.
-    bytes: 4 * 8 * pixels,
-    share: copied,
-    inputs: { x: picture, gamma: [64], beta: [64], dy: picture },
-  },
-  {
-    ...none,
-    id: "add, 4×56×56×64",
-    kind: "add",
-    part: "y",
-    bytes: 4 * 3 * pixels,
-    share: copied,
-    inputs: { a: picture, b: picture },
-  },
-  {
-    ...none,
-    id: "ReLU, 4×56×56×64: forward + backward",
-    kind: "relu",
-    part: "both",
-    bytes: 4 * 4 * pixels,
-    share: copied,
-    inputs: { x: picture, dy: picture },
-  },
+  ...memoryBound(picture, [4, 4]),
   ...network("mobilenet", 64, 4, [3, 8]),
   ...network("resnet50", 64, 2, [4, 8]),
   ...network("alexnet", 64, 2, [2, 5]),
@@ -175,6 +181,48 @@ export const rows = [
   },
 ];
 
+/**
+ * The operations at sizes that fill a large GPU, where those of the table last some microseconds; the rest of a network that
+ * is trained in batches of 32. No ratios are set as goals for these.
+ *
+ * @type {readonly Row[]}
+ */
+export const largeRows = [
+  gemm(4096, 0.6),
+  ...convolution(
+    "conv 3×3 256→256, 32×14×14",
+    "conv2d",
+    [32, 14, 14, 256],
+    [256, 3, 3, 256],
+    [32, 14, 14, 256],
+    1,
+    2 * 32 * 14 * 14 * 256 * 9 * 256,
+    [],
+    0.6,
+  ),
+  ...convolution(
+    "conv 1×1 256→1024, 32×14×14",
+    "conv2d",
+    [32, 14, 14, 256],
+    [1024, 1, 1, 256],
+    [32, 14, 14, 1024],
+    0,
+    2 * 32 * 14 * 14 * 256 * 1024,
+    [],
+    0.6,
+  ),
+  ...convolution(
+    "depthwise 3×3, 32×56×56×128",
+    "depthwise",
+    [32, 56, 56, 128],
+    [3, 3, 128],
+    [32, 56, 56, 128],
+    1,
+    2 * 32 * 56 * 56 * 128 * 9,
+  ),
+  ...memoryBound([32, 56, 56, 128]),
+];
+
 /** The networks at another size, in the order of the table; no goals are set for these. */
 export const networksAt = (size, batch) =>
   ["mobilenet", "resnet50", "alexnet", "vgg16"].flatMap((net) => network(net, size, batch, []));
@@ -182,7 +230,9 @@ export const networksAt = (size, batch) =>
 /** A row of the table, or of a network at any size, by its id. */
 export function rowNamed(id) {
   const [, size, batch] = /, (\d+) px, batch (\d+): /.exec(id) ?? [];
-  const found = [...rows, ...networksAt(Number(size), Number(batch))].find((row) => row.id === id);
+  const found = [...rows, ...largeRows, ...networksAt(Number(size), Number(batch))].find(
+    (row) => row.id === id,
+  );
   if (found === undefined) throw new Error(`there is no row ${id}`);
   return found;
 }
