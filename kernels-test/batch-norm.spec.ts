@@ -146,6 +146,11 @@ const blocks = [
   { why: "odd channels", x: [3, 8, 5], rows: 4 },
   { why: "one block an image", x: [2, 6, 4], rows: 100 },
   { why: "one row a block", x: [1, 4, 4], rows: 1 },
+  {
+    why: "blocks of more rows than threads share, more channels than a workgroup has",
+    x: [2, 90, 36],
+    rows: 50,
+  },
 ] as const;
 
 export const batchNormMomentsSpec = spec(batchNormMoments, {
@@ -219,6 +224,7 @@ export const batchNormMergeSpec = spec(batchNormMerge, {
       eps: 0.01,
     },
     { why: "many blocks", of: [4, 90, 5] as const, positions: 180, rows: 2 },
+    { why: "many blocks, channels in fours", of: [4, 90, 12] as const, positions: 179, rows: 2 },
   ].map(({ of, ...rest }) => {
     const [N, J, C] = of;
     return { ...rest, parts: [N, J, 3, C], gamma: [C], beta: [C] };
@@ -289,6 +295,7 @@ export const batchNormGradFinishSpec = spec(batchNormGradFinish, {
     { why: "more channels than a workgroup has threads", of: [2, 3, 71], values: 12 },
     { why: "an unbiased variance", of: [2, 3, 4], values: 12, biased: 11 / 12 },
     { why: "many blocks", of: [4, 90, 5], values: 1000 },
+    { why: "many blocks, channels in fours", of: [4, 90, 12], values: 1000 },
   ].map(({ of, ...rest }) => {
     const channels = [of.at(-1) ?? 0];
     return { ...rest, sums: of, products: of, gamma: channels, variance: channels };

@@ -122,9 +122,18 @@ const manyRows = {
   S: 3,
   pad: 1,
 } as const;
+const manyStrips = {
+  why: "more strips than threads share, more channels than a workgroup has",
+  dy: [1, 3, 70, 36],
+  x: [1, 3, 70, 36],
+  R: 3,
+  S: 3,
+  pad: 1,
+} as const;
 const gradWCases = [
   ...backward.map(({ why, dy, x, R, S, attrs }) => ({ why, dy, x, R, S, ...attrs })),
   manyRows,
+  manyStrips,
 ];
 
 export const depthwiseConv2dGradWSpec = spec(depthwiseConv2dGradW, {
@@ -173,5 +182,6 @@ export const depthwiseConv2dGradWSumSpec = spec(depthwiseConv2dGradWSum, {
     { why: "odd", parts: [3, 5, 3, 2, 7] },
     { why: "channels in fours", parts: [2, 37, 3, 3, 8] },
     { why: "one part", parts: [1, 1, 3, 3, 4] },
+    { why: "more parts than threads share", parts: [5, 15, 3, 1, 12] },
   ],
 });

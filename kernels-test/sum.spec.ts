@@ -56,6 +56,8 @@ export const sumSlicesSpec = spec(sumSlices, {
     { why: "odd", x: [3, 7, 5] },
     { why: "in fours", x: [5, 9, 12] },
     { why: "one slice", x: [1, 4, 4] },
+    { why: "more slices than threads share, more values than a workgroup", x: [75, 3, 20] },
+    { why: "many slices of odd values", x: [40, 3, 7] },
   ],
 });
 

@@ -1,5 +1,6 @@
 import { cover, type Kernel, type KernelFamily, kernel } from "../src/kernel";
 import { coarse } from "./batch-norm";
+import { sumOfRows } from "./lib/group-reduction";
 import { wgsl } from "./wgsl";
 
 // Batch norm where a channel has few values, as deep in a network: one dispatch that sums and then normalises costs less
@@ -33,23 +34,6 @@ const sums = (adding: Readonly<Record<string, string>>, lets: string): string =>
   }`;
 };
 
-/** Adds up a vector over the rows of threads; all must call, and all get the sum. */
-const totals = (rows: number): string =>
-  rows === 1
-    ? "fn total(own: vec4f, at: u32) -> vec4f { return own; }"
-    : wgsl`
-var<workgroup> rows: array<vec4f, ${rows * columns}>;
-fn total(own: vec4f, at: u32) -> vec4f {
-  workgroupBarrier();
-  rows[at] = own;
-  for (var span = ${(rows * columns) / 2}u; span >= ${columns}u; span >>= 1u) {
-    workgroupBarrier();
-    if (at < span) { rows[at] += rows[at + span]; }
-  }
-  workgroupBarrier();
-  return rows[at % ${columns}u];
-}`;
-
 const once = (
   tensors: readonly string[],
   parts: { readonly statistics: string; readonly results: string; readonly each: string },
@@ -67,7 +51,7 @@ const once = (
       groups: ({ LAST }) => [cover(LAST / 4, columns), 1, 1],
       body: () => wgsl`
 ${coarse(4)}
-${totals(rows)}
+${sumOfRows(columns, rows)}
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = LAST / 4u;
   let column = local.x % ${columns}u;
@@ -93,9 +77,9 @@ export const batchNormOnce = once(["x", "gamma", "beta", "y", "mean", "variance"
   statistics: wgsl`
   let shift = vec4f(x[c]);
 ${sums({ sum: "vec4f(x[i]) - shift" }, "")}
-  let offset = total(sum, local.x) / f32(count);
+  let offset = sumOfRows(sum, local.x) / f32(count);
 ${sums({ square: "v * v" }, "let v = vec4f(x[i]) - shift - offset;")}
-  let squares = total(square, local.x);
+  let squares = sumOfRows(square, local.x);
   let center = coarse(shift + offset);
   let factor = gamma[c] / sqrt(squares / f32(count) + eps);
   let bias = beta[c] - (offset + (shift - center)) * factor;`,
@@ -107,9 +91,9 @@ export const batchNormGradOnce = once(["x", "dy", "gamma", "mean", "variance", "
   statistics: wgsl`
   let center = mean[c];
 ${sums({ gradient: "g", product: "g * (vec4f(x[i]) - center)" }, "let g = vec4f(dy[i]);")}
-  let sum = total(gradient, local.x);
+  let sum = sumOfRows(gradient, local.x);
   let inverse = 1.0 / sqrt(variance[c] * (f32(count - 1u) / f32(count)) + eps);
-  let slope = total(product, local.x) * inverse;
+  let slope = sumOfRows(product, local.x) * inverse;
   let a = gamma[c] * inverse;
   let b = a * inverse * slope / f32(count);
   let level = sum / f32(count);`,

@@ -1,15 +1,22 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
 import { elementwiseKernels } from "./elementwise";
+import { fourChannels } from "./lib/fours";
 import { wgsl } from "./wgsl";
-
-const fourChannels = ({ C }: { readonly C: number }) =>
-  C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 /** The upper 16 bits of the fraction. Made by integers, so that no compiler can simplify the rest to zero. */
 export const coarse = (of: 1 | 4): string =>
   of === 4
     ? wgsl`fn coarse(v: vec4f) -> vec4f { return bitcast<vec4f>(bitcast<vec4u>(v) & vec4u(0xffffff00u)); }`
     : wgsl`fn coarse(v: f32) -> f32 { return bitcast<f32>(bitcast<u32>(v) & 0xffffff00u); }`;
+
+/** What is stored of block j of image n, from the sums of differences from `shift` and of their squares. */
+export const momentsOfBlock = wgsl`
+  let mean = sum / f32(end - begin);
+  let at = (n * J + j) * 3u * channels + c;
+  let rounded = coarse(shift + mean);
+  store_parts(at, c, rounded);
+  store_parts(at + channels, c, mean + (shift - rounded));
+  store_parts(at + 2u * channels, c, max(square - sum * mean, T(0.0)));`;
 
 /**
  * One block of one (or four) channels a thread. Sums are taken of differences from the block's first value, so that a
@@ -30,7 +37,8 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let c = global.x - j * channels;
   let begin = j * rows;
   let end = min(begin + rows, L);
-  let base = global.y * L * channels + c;
+  let n = global.y;
+  let base = n * L * channels + c;
   let shift = T(x[base + begin * channels]);
   var sum = T(0.0);
   var square = T(0.0);
@@ -39,14 +47,22 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
     sum += v;
     square += v * v;
   }
-  let mean = sum / f32(end - begin);
-  let i = (global.y * J + j) * 3u * channels + c;
-  let rounded = coarse(shift + mean);
-  store_parts(i, c, rounded);
-  store_parts(i + channels, c, mean + (shift - rounded));
-  store_parts(i + 2u * channels, c, max(square - sum * mean, T(0.0)));
+${momentsOfBlock}
 }`,
   });
+
+/** Positions of block j. */
+export const weight = wgsl`fn weight(j: u32) -> f32 { return f32(min(rows, positions - j * rows)); }`;
+
+/** What the merged sums give: `offset` from the mean of the first block, `square` from the mean of all. */
+export const merged = wgsl`
+  let center = coarse(shift + offset);
+  let factor = gamma[c] / sqrt(square / total + eps);
+  store_mean(c, c, shift + offset);
+  store_variance(c, c, square / (total - 1.0));
+  store_center(c, c, center);
+  store_scale(c, c, factor);
+  store_bias(c, c, beta[c] - (offset + (shift - center)) * factor);`;
 
 /** One channel a thread; again relative to a first value, here the first block's mean. */
 const merge = kernel<"N J C positions rows eps">({
@@ -55,7 +71,7 @@ const merge = kernel<"N J C positions rows eps">({
   groups: ({ C }) => [cover(C, 64), 1, 1],
   body: () => wgsl`
 ${coarse(1)}
-fn weight(j: u32) -> f32 { return f32(min(rows, positions - j * rows)); }
+${weight}
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let c = global.x;
   if (c >= C) { return; }
@@ -77,14 +93,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
       square += parts[i + 2u * C] + weight(j) * v * v;
     }
   }
-  let biased = square / total;
-  let center = coarse(shift + offset);
-  let factor = gamma[c] / sqrt(biased + eps);
-  store_mean(c, c, shift + offset);
-  store_variance(c, c, square / (total - 1.0));
-  store_center(c, c, center);
-  store_scale(c, c, factor);
-  store_bias(c, c, beta[c] - (offset + (shift - center)) * factor);
+${merged}
 }`,
 });
 
@@ -122,6 +131,15 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 /** dx, of one element or four. */
 export const normalGradient = "a * (dy - dbeta * T(1.0 / f32(values))) - b * (x - mean)";
 
+/** What both sums over all blocks give. */
+export const finished = wgsl`
+  let inverse = 1.0 / sqrt(variance[c] * biased + eps);
+  let factor = gamma[c] * inverse;
+  store_dgamma(c, c, product * inverse);
+  store_dbeta(c, c, sum);
+  store_a(c, c, factor);
+  store_b(c, c, factor * inverse * inverse * product / f32(values));`;
+
 /** One channel a thread. */
 const gradFinish = kernel<"N J C values biased eps">({
   name: "direct",
@@ -137,12 +155,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
     sum += sums[j * C + c];
     product += products[j * C + c];
   }
-  let inverse = 1.0 / sqrt(variance[c] * biased + eps);
-  let factor = gamma[c] * inverse;
-  store_dgamma(c, c, product * inverse);
-  store_dbeta(c, c, sum);
-  store_a(c, c, factor);
-  store_b(c, c, factor * inverse * inverse * product / f32(values));
+${finished}
 }`,
 });
 

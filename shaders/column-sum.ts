@@ -1,7 +1,7 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
+import { fourChannels } from "./lib/fours";
+import { sumOfSlices } from "./lib/group-reduction";
 import { wgsl } from "./wgsl";
-
-const notInFours = (C: number) => (C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`);
 
 /** One column of one block of rows a thread; neighbours read neighbouring columns. */
 const parts = (of: 1 | 4): Kernel =>
@@ -9,7 +9,7 @@ const parts = (of: 1 | 4): Kernel =>
     name: of === 4 ? "vec4" : "scalar",
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["x", "y"] : [],
-    rejects: ({ C }) => (of === 4 ? notInFours(C) : undefined),
+    ...(of === 4 ? { rejects: fourChannels } : {}),
     groups: ({ N, J, C }) => [cover((N * J * C) / of, 64), 1, 1],
     body: () => wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -32,7 +32,7 @@ const serial = (of: 1 | 4): Kernel =>
     name: of === 4 ? "vec4" : "scalar",
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["x", "y"] : [],
-    rejects: ({ C }) => (of === 4 ? notInFours(C) : undefined),
+    ...(of === 4 ? { rejects: fourChannels } : {}),
     groups: ({ C }) => [cover(C / of, 64), 1, 1],
     body: () => wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -52,25 +52,10 @@ const tree = (of: 1 | 4): Kernel =>
     family: "gpu",
     workgroup: [16, 16, 1],
     vec: of === 4 ? ["x", "y"] : [],
-    rejects: ({ C }) => (of === 4 ? notInFours(C) : undefined),
+    ...(of === 4 ? { rejects: fourChannels } : {}),
     groups: ({ C }) => [cover(C / of, 16), 1, 1],
-    body: () => wgsl`
-var<workgroup> scratch: array<T, 256>;
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let c = global.x;
-  let width = C / ${of}u;
-  let at = local.y * 16u + local.x;
-  var sum = T(0);
-  if (c < width) {
-    for (var m = local.y; m < M; m += 16u) { sum += T(x[m * width + c]); }
-  }
-  scratch[at] = sum;
-  for (var span = 128u; span >= 16u; span >>= 1u) {
-    workgroupBarrier();
-    if (at < span) { scratch[at] += scratch[at + span]; }
-  }
-  if (at < 16u && c < width) { store_y(c, c, scratch[at]); }
-}`,
+    body: () =>
+      sumOfSlices(16, 16, { of: "x", count: "M", size: `C / ${of}u`, store: "store_y(i, i, total);" }),
   });
 
 export const columnPartsKernels: readonly Kernel[] = [parts(4), parts(1)];

@@ -2,7 +2,7 @@ import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../s
 import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
-type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
+export type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
 
 /** One output a thread. */
 const direct = kernel<Conv>({
@@ -55,52 +55,11 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
 });
 
-/** One weight's sum over one band a thread. */
-const partialsDirect = kernel<"N J R S C">({
-  name: "direct",
-  workgroup: [64, 1, 1],
-  groups: ({ N, J, R, S, C }) => [cover(R * S * C, 64), J, N],
-  body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  if (global.x >= R * S * C) { return; }
-  let c = global.x % C;
-  let s = global.x / C % S;
-  let r = global.x / (C * S);
-  var sum = 0.0;
-  for (var p = global.y * rows; p < min((global.y + 1u) * rows, P); p++) {
-    let h = p * strideH + r * dilationH - padH;
-    if (h >= H) { continue; }
-    for (var q = 0u; q < Q; q++) {
-      let col = q * strideW + s * dilationW - padW;
-      if (col >= W) { continue; }
-      sum += f32(x[((global.z * H + h) * W + col) * C + c]) * f32(dy[((global.z * P + p) * Q + q) * C + c]);
-    }
-  }
-  store_parts((global.z * J + global.y) * R * S * C + global.x, c, sum);
-}`,
-});
-
-/** One weight a thread. */
-const sumDirect = kernel<"N J R S C">({
-  name: "direct",
-  workgroup: [64, 1, 1],
-  groups: ({ R, S, C }) => [cover(R * S * C, 64), 1, 1],
-  body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let i = global.x;
-  let weights = R * S * C;
-  if (i >= weights) { return; }
-  var sum = 0.0;
-  for (var j = 0u; j < N * J; j++) { sum += parts[j * weights + i]; }
-  store_dw(i, i % C, sum);
-}`,
-});
-
 type Fixed = "C R S strideH strideW dilationH dilationW";
-const constants = ["R", "S", "strideH", "strideW"];
+export const constants = ["R", "S", "strideH", "strideW"];
 
 /** What the kernels below do not serve: they unroll the window over vectors of four channels. */
-const unrollable = ({
+export const unrollable = ({
   C,
   R,
   S,
@@ -126,10 +85,10 @@ const strip = 4;
 const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === "software" ? 16 : 4);
 
 /** Columns of the input that a strip of outputs sees. */
-const seen = (outputs: number, S: number, strideW: number): number => (outputs - 1) * strideW + S;
+export const seen = (outputs: number, S: number, strideW: number): number => (outputs - 1) * strideW + S;
 
 /** Moves what the next position of a walk needs again: row r becomes what row r + by was. */
-const shift = (name: string, rows: number, by: number, columns: number): string =>
+export const shift = (name: string, rows: number, by: number, columns: number): string =>
   list(Math.max(0, rows - by), (r) => list(columns, (k) => `${name}${r}_${k} = ${name}${r + by}_${k};`));
 
 /**
@@ -259,84 +218,7 @@ ${shift("dy", depth, 1, columns)}
 });
 
 /** Strides that a tile is wide: about four columns. */
-const tileWidth = (strideW: number): number => Math.max(1, Math.floor(strip / strideW));
-
-/**
- * All weights of four channels over one band a thread: strip by strip down the band, so that every input and every dy
- * is loaded about once. With stride the strip is narrower: SwiftShader took minutes to compile a wide one.
- */
-const partialStrips = kernel<`${Conv} J`>({
-  name: "strips",
-  workgroup: [16, 1, 1],
-  vec: ["x", "dy", "parts"],
-  constants,
-  rejects: unrollable,
-  groups: ({ N, C, J }) => [cover((J * C) / 4, 16), N, 1],
-  body: ({ R, S, strideH, strideW }) => {
-    const outputs = tileWidth(strideW);
-    const columns = seen(outputs, S, strideW);
-    const kept = Math.max(0, R - strideH);
-    const ahead = Math.ceil(kept / strideH);
-    const loadRow = (r: number) => `{
-        let h = p * strideH + ${r}u - padH;
-        let row = (global.y * H + min(h, H - 1u)) * W * channels;
-${list(columns, (k) => `        x${r}_${k} = select(vec4f(), vec4f(x[row + at${k}]), h < H && inside${k});`)}
-      }`;
-    return wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let channels = C / 4u;
-  let band = global.x / channels;
-  let c = global.x - band * channels;
-  if (band >= J) { return; }
-  let begin = band * rows;
-  let end = min(begin + rows, P);
-${list(R * S, (k) => `  var w${k} = vec4f();`)}
-  for (var q0 = 0u; q0 < Q; q0 += ${outputs}u) {
-    let left = q0 * strideW - padW;
-${list(columns, (k) => `    let inside${k} = left + ${k}u < W; let at${k} = min(left + ${k}u, W - 1u) * channels + c;`)}
-${list(outputs, (u) => `    let has${u} = q0 + ${u}u < Q; let out${u} = min(q0 + ${u}u, Q - 1u) * channels + c;`)}
-${list(R, (r) => list(columns, (k) => `    var x${r}_${k} = vec4f();`))}
-    for (var p = begin - ${ahead}u; p != end; p++) {
-${list(R - kept, (r) => loadRow(kept + r))}
-      if (p >= begin && p < end) {
-      let out = (global.y * P + p) * Q * channels;
-${list(outputs, (u) => `      let dy${u} = select(vec4f(), vec4f(dy[out + out${u}]), has${u});`)}
-${list(R * S, (k) => {
-  const terms = Array.from(
-    { length: outputs },
-    (_, u) => `dy${u} * x${Math.floor(k / S)}_${u * strideW + (k % S)}`,
-  );
-  return `      w${k} += ${terms.join(" + ")};`;
-})}
-      }
-${shift("x", R, strideH, columns)}
-    }
-  }
-  let i = (global.y * J + band) * R * S * channels + c;
-${list(R * S, (k) => `  store_parts(i + ${k}u * channels, c, w${k});`)}
-}`;
-  },
-});
-
-/** Four weights a thread. */
-const sumVec4 = kernel<"N J R S C">({
-  name: "vec4",
-  workgroup: [64, 1, 1],
-  vec: ["parts", "dw"],
-  rejects: ({ C }) => (C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`),
-  groups: ({ R, S, C }) => [cover((R * S * C) / 4, 64), 1, 1],
-  body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let i = global.x;
-  let weights = R * S * C / 4u;
-  if (i >= weights) { return; }
-  var sum = vec4f();
-  for (var j = 0u; j < N * J; j++) { sum += parts[j * weights + i]; }
-  store_dw(i, i % (C / 4u), sum);
-}`,
-});
+export const tileWidth = (strideW: number): number => Math.max(1, Math.floor(strip / strideW));
 
 export const depthwiseConv2dKernels: readonly Kernel[] = [strips, direct];
 export const depthwiseConv2dGradXKernels: readonly Kernel[] = [tiles, gradXDirect];
-export const depthwiseConv2dGradWPartialsKernels: readonly Kernel[] = [partialStrips, partialsDirect];
-export const depthwiseConv2dGradWSumKernels: readonly Kernel[] = [sumVec4, sumDirect];

@@ -1,5 +1,6 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { sumOfGroup } from "./lib/group-reduction";
+import { fourChannels } from "./lib/fours";
+import { sumOfGroup, sumOfSlices } from "./lib/group-reduction";
 import { wgsl } from "./wgsl";
 
 /** Every J-th value a thread, so that neighbours read neighbouring values. */
@@ -71,7 +72,7 @@ const slices = (of: 1 | 4): Kernel =>
     name: of === 4 ? "vec4" : "scalar",
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["x", "y"] : [],
-    rejects: ({ C }) => (of === 1 || C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`),
+    ...(of === 4 ? { rejects: fourChannels } : {}),
     groups: ({ M, C }) => [cover((M * C) / of, 64), 1, 1],
     body: () => wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -84,6 +85,28 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
   });
 
-export const sumSlicesKernels: readonly Kernel[] = [slices(4), slices(1)];
+/** Slices from which several threads a value pay. */
+const fewestShared = 16;
+
+/** Thirty-two threads share the slices of one value, or four. */
+const slicesShared = (of: 1 | 4): Kernel =>
+  kernel<"Z M C">({
+    name: of === 4 ? "sharedVec4" : "shared",
+    family: "gpu",
+    workgroup: [8, 32, 1],
+    vec: of === 4 ? ["x", "y"] : [],
+    ...(of === 4 ? { rejects: fourChannels } : {}),
+    suits: ({ Z }) => Z >= fewestShared,
+    groups: ({ M, C }) => [cover((M * C) / of, 8), 1, 1],
+    body: () =>
+      sumOfSlices(8, 32, {
+        of: "x",
+        count: "Z",
+        size: `M * C / ${of}u`,
+        store: `store_y(i, i % (C / ${of}u), total);`,
+      }),
+  });
+
+export const sumSlicesKernels: readonly Kernel[] = [slicesShared(4), slicesShared(1), slices(4), slices(1)];
 export const sumPartsKernels: readonly Kernel[] = [partsVec4, partsScalar];
 export const sumTotalKernels: readonly Kernel[] = [tree, serial];

@@ -1,5 +1,5 @@
-// Reductions of one f32 of every thread of a workgroup, through workgroup memory; all threads must call and all get
-// the result. The first barrier lets the next call reuse the memory.
+// Reductions over the threads of a workgroup, through workgroup memory; all threads must call and all get the result.
+// The first barrier lets the next call reuse the memory.
 
 const reduction = (name: string, threads: number, combine: string): string => /* wgsl */ `
 var<workgroup> ${name}Scratch: array<f32, ${threads}>;
@@ -23,3 +23,54 @@ fn ${name}(v: f32, at: u32) -> f32 {
 export const sumOfGroup = (threads: number): string => reduction("sumOfGroup", threads, "a + b");
 /** @param threads a power of two */
 export const maxOfGroup = (threads: number): string => reduction("maxOfGroup", threads, "max(a, b)");
+
+/**
+ * Adds up a value of type `T` over rows of threads, each column by itself: thread `at` is in column `at % columns`.
+ *
+ * @param rows a power of two
+ */
+export const sumOfRows = (columns: number, rows: number): string =>
+  rows === 1
+    ? "fn sumOfRows(own: T, at: u32) -> T { return own; }"
+    : /* wgsl */ `
+var<workgroup> rowsScratch: array<T, ${rows * columns}>;
+fn sumOfRows(own: T, at: u32) -> T {
+  workgroupBarrier();
+  rowsScratch[at] = own;
+  for (var span = ${(rows * columns) / 2}u; span >= ${columns}u; span >>= 1u) {
+    workgroupBarrier();
+    if (at < span) { rowsScratch[at] += rowsScratch[at + span]; }
+  }
+  workgroupBarrier();
+  return rowsScratch[at % ${columns}u];
+}
+`;
+
+/** Slices of equally many values, to be added up value by value. */
+interface Slices {
+  /** The tensor that holds them one after another. */
+  readonly of: string;
+  readonly count: string;
+  /** Elements of a slice. */
+  readonly size: string;
+  /** Stores `total` as element `i`. */
+  readonly store: string;
+}
+
+/**
+ * The body of a kernel whose workgroups are columns wide and rows high: the rows of threads share the slices.
+ *
+ * @param rows a power of two
+ */
+export const sumOfSlices = (columns: number, rows: number, slices: Slices): string => /* wgsl */ `
+${sumOfRows(columns, rows)}
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let i = global.x;
+  let size = ${slices.size};
+  var sum = T(0.0);
+  if (i < size) {
+    for (var z = local.y; z < ${slices.count}; z += ${rows}u) { sum += T(${slices.of}[z * size + i]); }
+  }
+  let total = sumOfRows(sum, local.y * ${columns}u + local.x);
+  if (local.y == 0u && i < size) { ${slices.store} }
+}`;

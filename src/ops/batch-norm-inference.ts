@@ -34,8 +34,8 @@ export const batchNormInferenceGradX = defineOp({
 /** Only the merged sums of both gradients. */
 const twoStages: Lowering = {
   name: "twoStages",
-  lower: (inputs, _, sizes) => {
-    const { dgamma, dbeta } = gradientSums(inputs, sizes);
+  lower: (inputs, _, sizes, context) => {
+    const { dgamma, dbeta } = gradientSums(inputs, sizes, context);
     return { dgamma, dbeta };
   },
 };

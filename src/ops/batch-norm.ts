@@ -8,23 +8,31 @@ import {
   normalGradient,
 } from "../../shaders/batch-norm";
 import { batchNormGradOnce, batchNormOnce } from "../../shaders/batch-norm-once";
-import type { Lowering, Sizes } from "../kernel";
+import {
+  gradFinishShared,
+  gradSumsShared,
+  mergeShared,
+  momentsShared,
+} from "../../shaders/batch-norm-shared";
+import type { AdapterClass, KernelContext, Lowering, Sizes } from "../kernel";
 import { defineOp, float, int } from "../op";
 import { sizeOf, type Tensor } from "../tensor";
 import { reshape } from "./reshape";
 
 /**
  * `[…, C]` as images, positions and channels, and how many positions one partial sum takes: enough partial sums to keep
- * a GPU busy, not so many that they cost memory traffic. The outermost axis stays, so that the planner can cut it.
+ * the adapter busy, not so many that they cost memory traffic. On a GPU a workgroup of 32 rows of threads takes one, for 32
+ * channels. The outermost axis stays, so that the planner can cut it.
  */
-function inBlocks(x: Tensor, ...others: readonly Tensor[]) {
+function inBlocks(adapterClass: AdapterClass, x: Tensor, ...others: readonly Tensor[]) {
   const channels = x.shape.at(-1) ?? 1;
   const total = sizeOf(x.shape) / channels;
   const outer = x.shape.length > 2 ? (x.shape[0] ?? 1) : 1;
   const length = total / outer;
   const images = length < 8 ? 1 : outer;
   const positions = total / images;
-  const blocks = Math.max(1, Math.min(Math.ceil(512 / images), Math.floor(positions / 32)));
+  const [wanted, fewest] = adapterClass === "gpu" ? [1024 / Math.ceil(channels / 32), 128] : [512, 32];
+  const blocks = Math.max(1, Math.min(Math.ceil(wanted / images), Math.floor(positions / fewest)));
   const shape = [images, positions, channels];
   return {
     positions,
@@ -36,9 +44,9 @@ function inBlocks(x: Tensor, ...others: readonly Tensor[]) {
 /** Statistics by blocks, merged, then one pass that normalises and takes whatever is fused behind. */
 const twoStages: Lowering = {
   name: "twoStages",
-  lower: (inputs, _, { eps = 0 }) => {
+  lower: (inputs, _, { eps = 0 }, { adapterClass }) => {
     const { x, gamma, beta } = inputs as { x: Tensor; gamma: Tensor; beta: Tensor };
-    const { positions, rows, tensors } = inBlocks(x);
+    const { positions, rows, tensors } = inBlocks(adapterClass, x);
     const { parts } = batchNormMoments({ x: tensors[0], rows });
     const { mean, variance, center, scale, bias } = batchNormMerge({
       parts,
@@ -87,7 +95,7 @@ export const batchNormMoments = defineOp({
   check: (_, { rows }) => (rows < 1 ? `rows is ${rows}, expected at least 1` : undefined),
   dims: ({ L }, { rows }) => ({ J: Math.ceil(L / rows), K: 3 }),
   flops: ({ N = 0, L = 0, C = 0 }) => 4 * N * L * C,
-  kernels: batchNormMomentsKernels,
+  kernels: [momentsShared, ...batchNormMomentsKernels],
 });
 
 /**
@@ -106,7 +114,7 @@ export const batchNormMerge = defineOp({
       : `${positions} positions in blocks of ${rows} are not ${J} blocks`;
   },
   flops: ({ N = 0, J = 0, C = 0 }) => 7 * N * J * C,
-  kernels: batchNormMergeKernels,
+  kernels: [mergeShared, ...batchNormMergeKernels],
 });
 
 /** y = (x − center)·scale + bias, channel by channel. */
@@ -123,12 +131,17 @@ export const batchNormApply = defineOp({
  * The sums that the gradients of a normalisation by channel need, by blocks in one pass, then merged; `biased` times the
  * variance is what it normalised with.
  */
-export function gradientSums(inputs: Readonly<Record<string, Tensor>>, { eps = 0 }: Sizes, biased = 1) {
+export function gradientSums(
+  inputs: Readonly<Record<string, Tensor>>,
+  { eps = 0 }: Sizes,
+  { adapterClass }: KernelContext,
+  biased = 1,
+) {
   const { x, dy, mean, gamma, variance } = inputs as Record<
     "x" | "dy" | "mean" | "gamma" | "variance",
     Tensor
   >;
-  const { rows, tensors } = inBlocks(x, dy);
+  const { rows, tensors } = inBlocks(adapterClass, x, dy);
   const parts = batchNormGradSums({ x: tensors[0], dy: tensors[1], mean, rows });
   return batchNormGradFinish({ ...parts, gamma, variance, values: valuesOf(x), biased, eps });
 }
@@ -136,10 +149,10 @@ export function gradientSums(inputs: Readonly<Record<string, Tensor>>, { eps = 0
 /** Both sums, then one pass for dx. */
 const gradTwoStages: Lowering = {
   name: "twoStages",
-  lower: (inputs, _, sizes) => {
+  lower: (inputs, _, sizes, context) => {
     const { x, dy, mean } = inputs as Record<"x" | "dy" | "mean", Tensor>;
     const values = valuesOf(x);
-    const { dgamma, dbeta, a, b } = gradientSums(inputs, sizes, (values - 1) / values);
+    const { dgamma, dbeta, a, b } = gradientSums(inputs, sizes, context, (values - 1) / values);
     return { dx: batchNormGradApply({ x, dy, mean, a, b, dbeta, values }).dx, dgamma, dbeta };
   },
 };
@@ -166,7 +179,7 @@ export const batchNormGradSums = defineOp({
   attrs: { rows: int },
   dims: ({ L }, { rows }) => ({ J: Math.ceil(L / rows) }),
   flops: ({ N = 0, L = 0, C = 0 }) => 4 * N * L * C,
-  kernels: batchNormGradSumsKernels,
+  kernels: [gradSumsShared, ...batchNormGradSumsKernels],
 });
 
 /**
@@ -179,7 +192,7 @@ export const batchNormGradFinish = defineOp({
   outputs: { dgamma: "C : f32", dbeta: "C : f32", a: "C : f32", b: "C : f32" },
   attrs: { values: int, biased: float(1), eps: float(1e-5) },
   flops: ({ N = 0, J = 0, C = 0 }) => 2 * N * J * C,
-  kernels: batchNormGradFinishKernels,
+  kernels: [gradFinishShared, ...batchNormGradFinishKernels],
 });
 
 /** dx = a·(dy − dbeta/values) − b·(x − mean), channel by channel. */

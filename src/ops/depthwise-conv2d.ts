@@ -1,9 +1,8 @@
+import { depthwiseConv2dGradXKernels, depthwiseConv2dKernels } from "../../shaders/depthwise-conv2d";
 import {
   depthwiseConv2dGradWPartialsKernels,
   depthwiseConv2dGradWSumKernels,
-  depthwiseConv2dGradXKernels,
-  depthwiseConv2dKernels,
-} from "../../shaders/depthwise-conv2d";
+} from "../../shaders/depthwise-conv2d-grad-w";
 import type { Lowering } from "../kernel";
 import { type DefinedOp, defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
@@ -57,8 +56,9 @@ const twoStages: Lowering = {
   lower: (inputs, { stride, pad, dilation }, sizes, { adapterClass }) => {
     const { dy, x } = inputs as Record<"dy" | "x", Tensor>;
     const { N = 1, P = 1, C = 1, R = 1, S = 1 } = sizes;
-    // Enough bands to keep the adapter busy; a high one loads fewer rows twice and leaves fewer partial sums.
-    const wanted = adapterClass === "gpu" ? 256 : 1024 / C;
+    // Enough bands to keep the adapter busy; a high one loads fewer rows twice and leaves fewer partial sums. On a GPU a
+    // workgroup takes one, for 32 channels.
+    const wanted = adapterClass === "gpu" ? 1024 / Math.ceil(C / 32) : 1024 / C;
     const bands = Math.max(1, Math.min(P, Math.ceil(wanted / N)));
     const rows = Math.ceil(P / bands);
     const { parts } = depthwiseConv2dGradWPartials.apply({ dy, x, R, S, rows, stride, pad, dilation });
