@@ -91,7 +91,7 @@ async function measure(options, complete, show) {
     }
   }
 
-  const circumstances = circumstancesOf(striate.adapter, peers);
+  const circumstances = circumstancesOf(striate, peers);
   console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
   const order = [...work.rows, ...work.largeRows, ...ofSize].map(({ id }) => id);
   const results = [];
@@ -124,9 +124,10 @@ async function measure(options, complete, show) {
   return results;
 }
 
-function circumstancesOf(adapter, peers) {
+function circumstancesOf({ adapter, driver }, peers) {
   return {
     adapter,
+    driver,
     date: new Date().toISOString(),
     commit: outputOf("git", ["describe", "--always", "--dirty"]),
     node: process.version,

@@ -32,6 +32,8 @@ export async function openStriate(
     name: "Striate",
     version: "checkout",
     adapter: device.adapter.name,
+    /** The adapter's own description, which most drivers put their version in. */
+    driver: device.adapter.description,
     /** What Dawn is to be asked for to get the same adapter. */
     dawnName: adapter === undefined ? undefined : device.adapter.name,
     async prepare(row: OpRow) {
