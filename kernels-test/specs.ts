@@ -18,7 +18,7 @@ import {
   batchNormInferenceGradXSpec,
   batchNormInferenceSpec,
 } from "./batch-norm-inference.spec";
-import batchedMatmulSpec from "./batched-matmul.spec";
+import batchedMatmulSpec, { batchedMatmulTNSlicesSpec } from "./batched-matmul.spec";
 import biasAddSpec from "./bias-add.spec";
 import columnSumSpec, { columnPartsSpec, columnTotalSpec } from "./column-sum.spec";
 import { concat2Spec, concat3Spec, concat4Spec, sliceGradSpec, sliceSpec } from "./concat.spec";
@@ -51,7 +51,13 @@ import type { Spec } from "./spec";
 import subtractSpec from "./subtract.spec";
 import sumSpec, { spreadSpec, sumPartsSpec, sumSlicesSpec, sumTotalSpec } from "./sum.spec";
 import transposeSpec from "./transpose.spec";
-import { winogradInputSpec, winogradOutputSpec, winogradWeightsSpec } from "./winograd.spec";
+import {
+  winogradFilterSpec,
+  winogradGradientSpec,
+  winogradInputSpec,
+  winogradOutputSpec,
+  winogradWeightsSpec,
+} from "./winograd.spec";
 
 /** A spec for every op of the registry: leaving one out does not compile. */
 export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
@@ -76,6 +82,7 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   batchNormMerge: batchNormMergeSpec,
   batchNormMoments: batchNormMomentsSpec,
   batchedMatmulNT: batchedMatmulSpec,
+  batchedMatmulTNSlices: batchedMatmulTNSlicesSpec,
   biasAdd: biasAddSpec,
   columnParts: columnPartsSpec,
   columnSum: columnSumSpec,
@@ -133,6 +140,8 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   sumSlices: sumSlicesSpec,
   sumTotal: sumTotalSpec,
   transpose: transposeSpec,
+  winogradFilter: winogradFilterSpec,
+  winogradGradient: winogradGradientSpec,
   winogradInput: winogradInputSpec,
   winogradOutput: winogradOutputSpec,
   winogradWeights: winogradWeightsSpec,

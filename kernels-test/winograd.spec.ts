@@ -1,4 +1,10 @@
-import { winogradInput, winogradOutput, winogradWeights } from "../src/ops/winograd";
+import {
+  winogradFilter,
+  winogradGradient,
+  winogradInput,
+  winogradOutput,
+  winogradWeights,
+} from "../src/ops/winograd";
 import { deep, ofVolume, volume } from "./bench-shapes";
 import { type CaseSizes, spec } from "./spec";
 
@@ -6,6 +12,8 @@ import { type CaseSizes, spec } from "./spec";
 const inputMatrix = ["1 0 -1 0", "0 1 1 0", "0 -1 1 0", "0 1 0 -1"].map(numbers);
 const weightMatrix = ["1 0 0", ".5 .5 .5", ".5 -.5 .5", "0 0 1"].map(numbers);
 const outputMatrix = ["1 1 1 0", "0 1 -1 -1"].map(numbers);
+const gradientMatrix = ["1 0", "1 1", "1 -1", "0 -1"].map(numbers);
+const filterMatrix = ["1 .5 .5 0", "0 .5 -.5 0", "0 .5 .5 1"].map(numbers);
 function numbers(row: string): number[] {
   return row.split(" ").map(Number);
 }
@@ -82,6 +90,42 @@ const gatherTiles =
     return { y };
   };
 
+const spreadGradients =
+  (matrix: readonly number[][]) =>
+  (dy: ArrayLike<number>, { N, P, Q, K }: CaseSizes) => {
+    const e: number[] = [];
+    for (let x = 0; x < 16; x++)
+      for (let n = 0; n < N; n++)
+        for (let top = 0; top < P; top += 2)
+          for (let left = 0; left < Q; left += 2)
+            for (let k = 0; k < K; k++) {
+              const at = (a: number, b: number) =>
+                top + a < P && left + b < Q
+                  ? (dy[((n * P + top + a) * Q + left + b) * K + k] ?? Number.NaN)
+                  : 0;
+              e.push(sandwich(matrix, at, Math.floor(x / 4), x % 4));
+            }
+    return { e };
+  };
+
+const gatherTaps =
+  (matrix: readonly number[][]) =>
+  (m: ArrayLike<number>, { Z = 1, K, C }: CaseSizes) => {
+    const w: number[] = [];
+    for (let k = 0; k < K; k++)
+      for (let r = 0; r < 3; r++)
+        for (let s = 0; s < 3; s++)
+          for (let c = 0; c < C; c++) {
+            const at = (a: number, b: number) => {
+              let sum = 0;
+              for (let z = 0; z < Z; z++) sum += m[((z * 16 + a * 4 + b) * K + k) * C + c] ?? Number.NaN;
+              return sum;
+            };
+            w.push(sandwich(matrix, at, r, s));
+          }
+    return { w };
+  };
+
 export const winogradInputSpec = spec(winogradInput, {
   tolerance: "gemm",
   reduction: () => 16,
@@ -126,4 +170,33 @@ export const winogradOutputSpec = spec(winogradOutput, {
   rejects: [
     { m: [16, 5, 4], N: 1, P: 4, Q: 4, error: /^winogradOutput: m has 5 tiles of 16, expected 4 of 16/ },
   ],
+});
+
+export const winogradGradientSpec = spec(winogradGradient, {
+  tolerance: "gemm",
+  reduction: () => 4,
+  reference: ({ dy }, sizes) => spreadGradients(gradientMatrix)(dy, sizes),
+  magnitude: ({ dy }, sizes) => spreadGradients(positive(gradientMatrix))(dy.map(Math.abs), sizes),
+  cases: [
+    { why: "whole tiles, channels in fours", dy: [2, 4, 6, 8] },
+    { why: "odd sizes, half tiles at two edges", dy: [2, 5, 7, 3] },
+    { why: "odd sizes in fours", dy: [2, 3, 5, 4] },
+    { why: "one output", dy: [1, 1, 1, 5] },
+  ],
+  bench: [{ why: ofVolume, dy: volume }],
+  rejects: [{ dy: [2, 4, 8], error: /^winogradGradient: dy/ }],
+});
+
+export const winogradFilterSpec = spec(winogradFilter, {
+  tolerance: "gemm",
+  reduction: ({ Z = 1 }) => 16 * Z,
+  reference: ({ m }, sizes) => gatherTaps(filterMatrix)(m, sizes),
+  magnitude: ({ m }, sizes) => gatherTaps(positive(filterMatrix))(m.map(Math.abs), sizes),
+  cases: [
+    { why: "one slice, channels in fours", m: [1, 16, 5, 8] },
+    { why: "some slices", m: [3, 16, 4, 3] },
+    { why: "some slices in fours", m: [2, 16, 3, 12] },
+  ],
+  bench: [{ why: "256 → 256", m: [2, 16, 256, 256] }],
+  rejects: [{ m: [1, 9, 4, 4], error: /^winogradFilter: a tile has 16 places, m has 9/ }],
 });

@@ -1,5 +1,5 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { load, type Problem } from "./lib/product";
+import { load, type Problem, slice } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { wgsl } from "./wgsl";
@@ -87,7 +87,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let r = i / (cg * S) % R;
   let k = i / (cg * S * R);
   let channel = k / (K / groups) * cg + c;
-  ${slice("global.y")}
+  ${slice("N * P * Q", "global.y")}
   var sum = 0.0;
   for (var m = begin; m < end; m++) {
     let h = m / Q % P * strideH + r * dilationH - padH;
@@ -256,12 +256,6 @@ store_dx(((${row} / (cols * hs) * H + h) * W + col) * (C / ${per}u) + c, c, ${va
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
 
-/** Slice `z` of the positions (n, p, q): from `begin` to before `end`. Slices differ by one position at most. */
-const slice = (z: string): string => `
-  let positions = N * P * Q;
-  let begin = positions / Z * ${z} + min(${z}, positions % Z);
-  let end = begin + positions / Z + select(0u, 1u, ${z} < positions % Z);`;
-
 /**
  * Gradient of the weights: rows are output channels, columns the taps and channels of a window, steps the positions of
  * one slice of the batch, whose row and column in the image are followed by additions.
@@ -279,7 +273,7 @@ const gradWSlices: Problem<`${Conv} Z`> = {
   let edge = W * cAll;
   let hop = strideW * cAll;
   let drop = strideH * edge;
-  ${slice("z")}`,
+  ${slice("N * P * Q", "z")}`,
       rows: "K / groups",
       columns: "R * S * (C / groups)",
       a: {
@@ -302,27 +296,24 @@ const gradWSlices: Problem<`${Conv} Z`> = {
             `(q * hop + across${k} < edge && p * strideH + down${k} < H${live === undefined ? "" : ` && ${live}`})`,
           ),
         position: {
-          start: (step) => `
+          start: (step, by) => `
   let start = ${step};
   var q = start % Q;
   var p = start / Q % P;
-  var image = start / (P * Q) * H * edge;`,
-          // By one without a branch: there the lanes of a subgroup move together.
-          advance: (by) =>
-            by === 1
-              ? `{
-q++;
-let rowEnds = q == Q;
-q = select(q, 0u, rowEnds);
-p = select(p, p + 1u, rowEnds);
-let imageEnds = p == P;
-p = select(p, 0u, imageEnds);
-image = select(image, image + H * edge, imageEnds);
-}`
-              : `
-q += ${by}u;
-while (q >= Q) { q -= Q; p++; }
-while (p >= P) { p -= P; image += H * edge; }`,
+  var image = start / (P * Q) * H * edge;
+  let right = ${by}u % Q;
+  let lower = ${by}u / Q % P;
+  let later = ${by}u / (P * Q) * H * edge;`,
+          // Without a branch: the lanes of a subgroup move together, and the loads are on their way while others multiply.
+          advance: `{
+q += right;
+let rowEnds = q >= Q;
+q = select(q, q - Q, rowEnds);
+p += lower + select(0u, 1u, rowEnds);
+let imageEnds = p >= P;
+p = select(p, p - P, imageEnds);
+image += later + select(0u, H * edge, imageEnds);
+}`,
         },
       },
       from: "begin",

@@ -1,5 +1,5 @@
-import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
-import { type Factor, load, type Problem } from "./lib/product";
+import { cover, type Kernel, kernel } from "../src/kernel";
+import { type Factor, load, type Problem, slice } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -49,8 +49,8 @@ const byColumns = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
 
 /** Why the tensors cannot be bound as vec4: one of their last axes. */
 const inFours =
-  (last: readonly Axis[]) =>
-  (sizes: Sizes<"M N K">): string | undefined => {
+  <Names extends string>(last: readonly Names[]) =>
+  (sizes: Readonly<Record<Names, number>>): string | undefined => {
     const odd = last.find((axis) => sizes[axis] % 4 !== 0);
     return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
   };
@@ -124,6 +124,58 @@ export const batchedMatmulNTKernels: readonly Kernel[] = [
   ...subgroupKernels(many, 1),
   ...tiledKernels(many),
   directMany,
+];
+
+/** A factor of one of several products: columns of the matrices, which lie one behind the other. */
+const byColumnsOfMany = (vec: boolean, tensor: "a" | "b", lines: "M" | "N"): Factor => ({
+  contiguous: "lines",
+  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${vec ? 4 : 1}u - 1u);`,
+  load: (k, step, live) =>
+    load(vec, tensor, `(layer * L + ${step}) * (${lines} / ${vec ? 4 : 1}u) + ${tensor}Line${k}`, live),
+});
+
+/** Several products at once, each over several slices of the long axis: layers of the grid. */
+const manySlices: Problem<"B M N L Z"> = {
+  product: (vec) => ({
+    setup: `
+  let layer = group.z % B;
+  let z = group.z / B;
+  ${slice("L", "z")}`,
+    rows: "M",
+    columns: "N",
+    a: byColumnsOfMany(vec, "a", "M"),
+    b: byColumnsOfMany(vec, "b", "N"),
+    from: "begin",
+    to: "end",
+    store: (row, column, value) =>
+      `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
+  }),
+  extent: ({ B, M, N, Z }) => [N, M, B * Z],
+  tensors: ["a", "b", "y"],
+  notInFours: inFours(["M", "N"]),
+};
+const directManySlices = kernel<"B M N L Z">({
+  name: "direct",
+  workgroup: [64, 1, 1],
+  groups: ({ B, M, N, Z }) => [cover(M * N, 64), B * Z, 1],
+  body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  if (global.x >= M * N) { return; }
+  let layer = global.y % B;
+  let m = global.x / N;
+  let n = global.x % N;
+  ${slice("L", "(global.y / B)")}
+  var sum = 0.0;
+  for (var l = begin; l < end; l++) {
+    sum += f32(a[(layer * L + l) * M + m]) * f32(b[(layer * L + l) * N + n]);
+  }
+  store_y((global.y * M + m) * N + n, n, sum);
+}`,
+});
+export const batchedMatmulTNSlicesKernels: readonly Kernel[] = [
+  ...subgroupKernels(manySlices, 1),
+  ...tiledKernels(manySlices),
+  directManySlices,
 ];
 
 export const matmulTNKernels = kernels(

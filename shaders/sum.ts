@@ -85,8 +85,9 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
   });
 
-/** Slices from which several threads a value pay. */
+/** Slices from which several threads a value pay, and values from which one a thread keeps a GPU busy. */
 const fewestShared = 16;
+const busy = 2 ** 15;
 
 /** Thirty-two threads share the slices of one value, or four. */
 const slicesShared = (of: 1 | 4): Kernel =>
@@ -96,7 +97,7 @@ const slicesShared = (of: 1 | 4): Kernel =>
     workgroup: [8, 32, 1],
     vec: of === 4 ? ["x", "y"] : [],
     ...(of === 4 ? { rejects: fourChannels } : {}),
-    suits: ({ Z }) => Z >= fewestShared,
+    suits: ({ Z, M, C }) => Z >= fewestShared && (M * C) / of < busy,
     groups: ({ M, C }) => [cover((M * C) / of, 8), 1, 1],
     body: () =>
       sumOfSlices(8, 32, {

@@ -27,12 +27,17 @@ const outputTransform: Matrix = [
   [0, 1, -1, -1],
 ];
 
-/** Σ factor · name, spelled without the products by one and zero. */
+const transposed = (m: Matrix): Matrix => (m[0] ?? []).map((_, column) => m.map((row) => row[column] ?? 0));
+
+/** Σ factor · name, factors of one, a half and zero spelled out: the halves together, which is exact. */
 function combination(factors: readonly number[], name: (k: number) => string): string {
-  const half = factors.some((f) => Math.abs(f) === 0.5);
-  const terms = factors.flatMap((f, k) => (f === 0 ? [] : [`${f < 0 ? "- " : "+ "}${name(k)}`]));
-  const sum = terms.join(" ").replace(/^\+ /, "").replace(/^- /, "-");
-  return half ? `(${sum}) * 0.5` : sum;
+  const sum = (size: number) =>
+    factors
+      .flatMap((f, k) => (Math.abs(f) === size ? [`${f < 0 ? "-" : "+"} ${name(k)}`] : []))
+      .join(" ")
+      .replace(/^\+ /, "");
+  const [whole, halves] = [sum(1), sum(0.5)];
+  return [whole, halves && `(${halves}) * 0.5`].filter(Boolean).join(" + ");
 }
 
 /** From `x` row by row, m x mᵀ as the variables `y` row by row: first the columns, then the rows. */
@@ -145,6 +150,66 @@ ${sandwich(outputTransform, "m", "y")}
 }`,
   });
 
+/** One channel of one tile a thread, or four: two by two gradients in, 16 values out. */
+const gradient = (of: 1 | 4): Kernel =>
+  kernel<"N P Q K">({
+    name: names[of],
+    workgroup: [64, 1, 1],
+    vec: of === 4 ? ["dy", "e"] : [],
+    rejects: ({ K }) => notInFours(of, "K", K),
+    groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
+    body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let channels = K / ${of}u;
+  let across = (Q + 1u) / 2u;
+  let down = (P + 1u) / 2u;
+  if (global.x >= across * channels) { return; }
+  let tile = global.x / channels;
+  let k = global.x - tile * channels;
+  let p = global.y * 2u;
+  let q = tile * 2u;
+  let i = ((global.z * P + p) * Q + q) * channels + k;
+  let below = p + 1u < P;
+  let beside = q + 1u < Q;
+  let d0_0 = T(dy[i]);
+  let d0_1 = select(T(), T(dy[select(0u, i + channels, beside)]), beside);
+  let d1_0 = select(T(), T(dy[select(0u, i + Q * channels, below)]), below);
+  let d1_1 = select(T(), T(dy[select(0u, i + (Q + 1u) * channels, below && beside)]), below && beside);
+${sandwich(transposed(outputTransform), "d", "e")}
+  let place = N * down * across * channels;
+  let first = ((global.z * down + global.y) * across + tile) * channels + k;
+${list(16, (i) => `  store_e(first + ${i}u * place, k, e${Math.floor(i / 4)}_${i % 4});`)}
+}`,
+  });
+
+/** One channel of one filter a thread, or four: the slices' 16 products added up, nine taps out. */
+const filter = (of: 1 | 4): Kernel =>
+  kernel<"Z K C">({
+    name: names[of],
+    workgroup: [64, 1, 1],
+    vec: of === 4 ? ["m", "w"] : [],
+    rejects: ({ C }) => notInFours(of, "C", C),
+    groups: ({ K, C }) => [cover((K * C) / of, 64), 1, 1],
+    body: () => wgsl`
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let channels = C / ${of}u;
+  let place = K * channels;
+  let i = global.x;
+  if (i >= place) { return; }
+${list(16, (k) => `  var m${Math.floor(k / 4)}_${k % 4} = T();`)}
+  for (var z = 0u; z < Z; z++) {
+    let first = z * 16u * place + i;
+${list(16, (k) => `    m${Math.floor(k / 4)}_${k % 4} += m[first + ${k}u * place];`)}
+  }
+${sandwich(transposed(weightTransform), "m", "g")}
+  let c = i % channels;
+  let begin = i / channels * 9u * channels + c;
+${list(9, (k) => `  store_w(begin + ${k}u * channels, c, g${Math.floor(k / 3)}_${k % 3});`)}
+}`,
+  });
+
 export const winogradInputKernels: readonly Kernel[] = [input(4), input(1)];
 export const winogradWeightsKernels: readonly Kernel[] = [weights];
 export const winogradOutputKernels: readonly Kernel[] = [output(4), output(1)];
+export const winogradGradientKernels: readonly Kernel[] = [gradient(4), gradient(1)];
+export const winogradFilterKernels: readonly Kernel[] = [filter(4), filter(1)];

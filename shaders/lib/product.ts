@@ -12,6 +12,12 @@ export const load = (vec: boolean, tensor: string, index: string, inside?: strin
     : `select(${type}(), ${type}(${tensor}[select(0u, ${index}, ${inside})]), ${inside})`;
 };
 
+/** Slice `z` of Z of a range of `count`, from `begin` to before `end`. Slices differ by one at most. */
+export const slice = (count: string, z: string): string => `
+  let all = ${count};
+  let begin = all / Z * ${z} + min(${z}, all % Z);
+  let end = begin + all / Z + select(0u, 1u, ${z} < all % Z);`;
+
 /**
  * One of the two factors of a product, as WGSL. Its lines are the rows of the left factor or the columns of the right
  * one. Names that it declares for a line end in `k`.
@@ -25,10 +31,10 @@ export interface Factor {
   readonly turn?: (k: number) => string;
   /** The value at a step (a four of steps where those are loaded), zero where `live` does not hold. */
   readonly load: (k: number, step: string, live?: string) => string;
-  /** Where steps are expensive to take apart: variables that follow the steps which one invocation visits in order. */
+  /** Where steps are expensive to take apart: variables that follow the steps which one invocation visits, `by` apart. */
   readonly position?: {
-    readonly start: (step: string) => string;
-    readonly advance: (by: number) => string;
+    readonly start: (step: string, by: number) => string;
+    readonly advance: string;
   };
 }
 

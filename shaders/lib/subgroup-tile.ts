@@ -92,8 +92,8 @@ ${list(4, (c) => `y${lane * 4 + c} += ${list(steps, (v) => `s${v}.${"xyzw"[c]} *
   return {
     declare: `${vec ? a.line(0, "first / 4u + lane") : list(4, (k) => a.line(k, `first + lane * 4u + ${k}u`))}
 ${columnLines(product, vec)}
-${a.position?.start(from) ?? ""}
-${b.position?.start(from) ?? ""}`,
+${a.position?.start(from, 1) ?? ""}
+${b.position?.start(from, 1) ?? ""}`,
     loop: `
 for (var t = ${from}; t < ${to}; t += ${steps}u) {
 ${list(
@@ -101,8 +101,8 @@ ${list(
   (v) => `let live${v} = t + ${v}u < ${to};
 let a${v} = ${fours(a, `(t + ${v}u)`, `live${v}`)};
 let b${v} = ${fours(b, `(t + ${v}u)`, `live${v}`)};
-${a.position?.advance(1) ?? ""}
-${b.position?.advance(1) ?? ""}`,
+${a.position?.advance ?? ""}
+${b.position?.advance ?? ""}`,
 )}
 ${list(lanes, broadcast)}
 }`,

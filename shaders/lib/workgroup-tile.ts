@@ -17,7 +17,7 @@ interface Tile {
 
 // Larger tiles load less for each product, smaller ones leave fewer threads idle at the edges and on a large GPU.
 // Measured on an H100, at the shapes of ResNet-50 in batches of 4 and 32 and of square products.
-const tiled128: Tile = { name: "tiled128", rows: 128, columns: 128, own: [8, 8], busy: 256 };
+const tiled128: Tile = { name: "tiled128", rows: 128, columns: 128, own: [8, 8], busy: 240 };
 const tiled64: Tile = { name: "tiled64", rows: 64, columns: 64, own: [8, 4], busy: 256 };
 const tiled32x64: Tile = { name: "tiled32x64", rows: 32, columns: 64, own: [4, 4], busy: 128 };
 const tiled32: Tile = { name: "tiled32", rows: 32, columns: 32, own: [4, 4], busy: 0 };
@@ -27,10 +27,15 @@ const steps = 16;
 const leastUsed = 0.75;
 
 const threadsOf = ({ rows, columns, own }: Tile): number => (rows / own[0]) * (columns / own[1]);
-/** Vectors between the steps of a piece: one is left free, so that stores along the steps spread over the banks. */
-const strideOf = (lines: number): number => lines / 4 + 1;
+/** Vectors of a step of a piece: one is left free, so that stores along the steps spread over the banks. */
+const widthOf = (lines: number): number => lines / 4 + 1;
+/**
+ * A piece of a factor in workgroup memory, step by step. An array of arrays, because WebGPU clamps every index: those of
+ * the steps are constants then, and the others the same for all steps, so that what clamps them leaves the loop.
+ */
+const pieceType = (lines: number): string => `array<array<vec4f, ${widthOf(lines)}>, ${steps}>`;
 /** Bytes of workgroup memory: a piece of each factor. */
-const storageOf = ({ rows, columns }: Tile): number => 16 * steps * (strideOf(rows) + strideOf(columns));
+const storageOf = ({ rows, columns }: Tile): number => 16 * steps * (widthOf(rows) + widthOf(columns));
 
 /**
  * A tile of a product by one workgroup, up to 8 × 8 results a thread in named registers. Its pieces lie in workgroup
@@ -50,8 +55,8 @@ function workgroupTile(product: Product, vec: boolean, tile: Tile, unrolled: boo
   const left = piece("tileA", rows, "first", a, vec, unit, product, tile);
   const right = piece("tileB", columns, "firstColumn", b, vec, unit, product, tile);
   const multiply = (s: string) => `{
-${list(foursDown, (f) => `let r${f} = tileA[${s} * ${strideOf(rows)}u + ${f * downward}u + ty];`)}
-${list(foursAcross, (f) => `let c${f} = tileB[${s} * ${strideOf(columns)}u + ${f * across}u + tx];`)}
+${list(foursDown, (f) => `let r${f} = tileA[${s}][${f * downward}u + ty];`)}
+${list(foursAcross, (f) => `let c${f} = tileB[${s}][${f * across}u + tx];`)}
 ${list(own[0], (r) => list(foursAcross, (f) => `y${r}_${f} = fma(vec4f(r${r >> 2}.${"xyzw"[r % 4]}), c${f}, y${r}_${f});`, " "))}
 }`;
   const fetch = (t: string) => `{ let next = ${t};\n${left.fetch}\n${right.fetch}\n}`;
@@ -74,8 +79,8 @@ ${list(foursAcross, (f) => storeFour(product, vec, row, `(four + ${f * across}u)
 }`;
   });
   return `
-var<workgroup> tileA: array<vec4f, ${strideOf(rows) * steps}>;
-var<workgroup> tileB: array<vec4f, ${strideOf(columns) * steps}>;
+var<workgroup> tileA: ${pieceType(rows)};
+var<workgroup> tileB: ${pieceType(columns)};
 ${product.functions ?? ""}
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let id = local.x;
@@ -108,9 +113,8 @@ function piece(
   tile: Tile,
 ) {
   const threads = threadsOf(tile);
-  const stride = strideOf(lines);
   const put = (step: string, line: string, value: string) =>
-    `${name}[(${step}) * ${stride}u + (${line}) / 4u][(${line}) % 4u] = ${value};`;
+    `${name}[${step}][(${line}) / 4u][(${line}) % 4u] = ${value};`;
   if (vec && factor.contiguous === "steps") {
     // Several threads a line, each with four steps; they are turned into four places, step by step.
     const perLine = steps / 4;
@@ -137,7 +141,7 @@ ${list(each, (k) => `${name}${k} = ${factor.load(k, "t", "live")};`)}
   const end = unit === 1 ? to : `(${to}) * ${unit}u`;
   return {
     declare: `${factor.line(0, `${vec ? `${origin} / 4u` : origin} + id % ${across}u`)}
-${factor.position?.start(`${from} + id / ${across}u`) ?? ""}
+${factor.position?.start(`${from} + id / ${across}u`, by) ?? ""}
 ${list(each, (k) => `var ${name}${k} = ${vec ? "vec4f()" : "0.0"};`)}`,
     turn: factor.turn?.(0) ?? "",
     fetch: list(
@@ -146,12 +150,12 @@ ${list(each, (k) => `var ${name}${k} = ${vec ? "vec4f()" : "0.0"};`)}`,
 let t = next * ${unit}u + id / ${across}u + ${k * by}u;
 let live = t < ${end};
 ${name}${k} = ${factor.load(0, "t", "live")};
-${factor.position?.advance(by) ?? ""}
+${factor.position?.advance ?? ""}
 }`,
     ),
     put: list(each, (k) =>
       vec
-        ? `${name}[(id / ${across}u + ${k * by}u) * ${stride}u + id % ${across}u] = ${name}${k};`
+        ? `${name}[id / ${across}u + ${k * by}u][id % ${across}u] = ${name}${k};`
         : put(`id / ${across}u + ${k * by}u`, `id % ${across}u`, `${name}${k}`),
     ),
   };

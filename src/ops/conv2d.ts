@@ -2,13 +2,13 @@ import { conv2dGradWSlicesKernels, conv2dGradXKernels, conv2dKernels } from "../
 import type { KernelContext, Lowering, Sizes } from "../kernel";
 import { defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
-import { batchedMatmulNT } from "./batched-matmul";
+import { batchedMatmulNT, batchedMatmulTNSlices } from "./batched-matmul";
 import { checkWindows, convolvedSizes, type WindowAttrs } from "./conv-windows";
 import { im2col } from "./im2col";
 import { matmulNT } from "./matmul";
 import { reshape } from "./reshape";
 import { sumSlices } from "./sum";
-import { winogradInput, winogradOutput, winogradWeights } from "./winograd";
+import { winogradFilter, winogradGradient, winogradInput, winogradOutput, winogradWeights } from "./winograd";
 
 const attrs = { stride: pair(1), pad: pair(0), dilation: pair(1), groups: 1 } as const;
 interface Attrs extends WindowAttrs {
@@ -71,6 +71,14 @@ const suitsWinograd = (sizes: Sizes, { adapterClass }: KernelContext): boolean =
   return Math.min(C, K) >= 32 && tiles >= 32 && 72 * tiles * C * K >= 2 ** 27;
 };
 
+/** The same for the gradient of the weights: there the filters' transform is the last, over the sums of all tiles. */
+const suitsWinogradGradW = (sizes: Sizes, { adapterClass }: KernelContext): boolean => {
+  const { C = 1, K = 1 } = sizes;
+  if (Math.min(C, K) < 64) return false;
+  const tiles = tilesOf(sizes);
+  return adapterClass === "gpu" || (tiles >= 48 && 72 * tiles * C * K >= 2 ** 27);
+};
+
 /** For each of the 16 places of a tile one matrix product. */
 const products = (x: Tensor, u: Tensor, pad: readonly [number, number]): Tensor =>
   batchedMatmulNT({ a: winogradInput({ x, pad }).y, b: u }).y;
@@ -130,33 +138,66 @@ export const conv2dGradX = defineOp({
   kernels: [winogradGradX, ...conv2dGradXKernels],
 });
 
-/** Workgroups that keep a GPU busy; a software adapter has few cores. */
-const busy = { gpu: 512, software: 8 } as const;
+/** Workgroups that keep a software adapter busy. */
+const busy = 8;
+/**
+ * Those of the largest tiles, and of the next, that a large GPU runs at once: two and four on each of an H100's 132 cores. A
+ * few more would take twice the time.
+ */
+const atOnce = { 128: 256, 64: 512 } as const;
 /** Positions that a slice has at least: below, summing the slices costs more than they save. */
 const fewestPositions = { gpu: 256, software: 64 } as const;
 
-/** How many slices the weights' gradient is to be summed in: one where its tiles alone keep the adapter busy. */
-function slicesFor(sizes: Sizes, { adapterClass, subgroupSize = 8, limits }: KernelContext): number {
-  const { N = 1, P = 1, Q = 1, K = 1, R = 1, S = 1, C = 1, groups = 1 } = sizes;
-  const tile = adapterClass === "gpu" ? 64 : 4 * subgroupSize;
-  const tiles = Math.ceil((R * S * C) / groups / tile) * Math.ceil(K / groups / tile) * groups;
+/** How many slices a long sum is to be made in: one where the tiles of its results keep the adapter busy by themselves. */
+function slicesFor(
+  rows: number,
+  columns: number,
+  products: number,
+  length: number,
+  { adapterClass, subgroupSize = 8, limits }: KernelContext,
+): number {
+  const large = Math.min(rows, columns) >= 96 ? 128 : 64;
+  const tile = adapterClass === "gpu" ? large : 4 * subgroupSize;
+  const tiles = Math.ceil(rows / tile) * Math.ceil(columns / tile) * products;
   const most = Math.min(
-    Math.floor((N * P * Q) / fewestPositions[adapterClass]),
-    Math.floor(limits.maxStorageBufferBindingSize / ((4 * K * R * S * C) / groups)),
+    Math.floor(length / fewestPositions[adapterClass]),
+    Math.floor(limits.maxStorageBufferBindingSize / (4 * rows * columns * products)),
   );
-  return Math.max(1, Math.min(Math.ceil(busy[adapterClass] / tiles), most));
+  const wanted = adapterClass === "gpu" ? Math.floor(atOnce[large] / tiles) : Math.ceil(busy / tiles);
+  return Math.max(1, Math.min(wanted, most));
 }
+
+/** Tiles below which a weight's sum is so short that rounding errors of the transforms, as large as a tile's largest value, show. */
+const fewestTiles = 8;
+
+/** The adjoint of F(2×2, 3×3) in the filters: 16 products over the tiles, where the definition has 36. */
+const winogradGradW: Lowering = {
+  name: "winograd",
+  rejects: (sizes, context) =>
+    tilesOf(sizes) < fewestTiles
+      ? `${tilesOf(sizes)} tiles are too few for its accuracy`
+      : notWinograd(sizes, context),
+  suits: suitsWinogradGradW,
+  lower: (inputs, { pad }, sizes, context) => {
+    const { dy, x } = inputs as Record<"dy" | "x", Tensor>;
+    const { K = 1, C = 1 } = sizes;
+    const a = winogradGradient({ dy }).e;
+    const b = winogradInput({ x, pad: pad as readonly [number, number] }).y;
+    const Z = slicesFor(K, C, 16, tilesOf(sizes), context);
+    return { dw: winogradFilter({ m: batchedMatmulTNSlices({ a, b, Z }).y }).w };
+  },
+};
 
 /** The long sum over all positions in slices, then their sum: many workgroups even for few weights, in a fixed order. */
 const slices: Lowering = {
   name: "slices",
   lower: (inputs, { stride, pad, dilation, groups }, sizes, context) => {
     const { dy, x } = inputs as Record<"dy" | "x", Tensor>;
-    const { K = 1, R = 1, S = 1, C = 1 } = sizes;
+    const { N = 1, P = 1, Q = 1, K = 1, R = 1, S = 1, C = 1 } = sizes;
     const own = { stride, pad, dilation, groups } as Attrs;
-    const Z = slicesFor(sizes, context);
-    const { parts } = conv2dGradWSlices({ dy, x, Z, R, S, ...own });
     const last = C / own.groups;
+    const Z = slicesFor(K / own.groups, R * S * last, own.groups, N * P * Q, context);
+    const { parts } = conv2dGradWSlices({ dy, x, Z, R, S, ...own });
     const dw = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, K * R * S, last]) }).y;
     return { dw: reshape(dw, [K, R, S, last]) };
   },
@@ -171,7 +212,7 @@ export const conv2dGradW = defineOp({
   check,
   sumOver: "N",
   flops,
-  kernels: [slices],
+  kernels: [winogradGradW, slices],
 });
 
 /** The weights' gradient over each of Z slices of the batch's positions, as equal as can be. */

@@ -17,7 +17,7 @@ import {
   batchNormInferenceGradAffine,
   batchNormInferenceGradX,
 } from "./batch-norm-inference";
-import { batchedMatmulNT } from "./batched-matmul";
+import { batchedMatmulNT, batchedMatmulTNSlices } from "./batched-matmul";
 import { biasAdd } from "./bias-add";
 import { columnParts, columnSum, columnTotal } from "./column-sum";
 import { concat2, concat3, concat4, slice, sliceGrad } from "./concat";
@@ -49,7 +49,7 @@ import { logSoftmax, logSoftmaxGrad, softmax, softmaxGrad } from "./softmax";
 import { subtract } from "./subtract";
 import { spread, sum, sumParts, sumSlices, sumTotal } from "./sum";
 import { transpose } from "./transpose";
-import { winogradInput, winogradOutput, winogradWeights } from "./winograd";
+import { winogradFilter, winogradGradient, winogradInput, winogradOutput, winogradWeights } from "./winograd";
 
 /** Every op with kernels, by name. One without a spec in kernels-test/specs.ts does not compile. */
 export const ops = {
@@ -74,6 +74,7 @@ export const ops = {
   batchNormMerge,
   batchNormMoments,
   batchedMatmulNT,
+  batchedMatmulTNSlices,
   biasAdd,
   columnParts,
   columnSum,
@@ -131,6 +132,8 @@ export const ops = {
   sumSlices,
   sumTotal,
   transpose,
+  winogradFilter,
+  winogradGradient,
   winogradInput,
   winogradOutput,
   winogradWeights,

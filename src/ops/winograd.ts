@@ -1,7 +1,13 @@
-import { winogradInputKernels, winogradOutputKernels, winogradWeightsKernels } from "../../shaders/winograd";
+import {
+  winogradFilterKernels,
+  winogradGradientKernels,
+  winogradInputKernels,
+  winogradOutputKernels,
+  winogradWeightsKernels,
+} from "../../shaders/winograd";
 import { defineOp, flag, int, pair } from "../op";
 
-// The three transforms around the products of F(2×2, 3×3): Lavin & Gray, Fast Algorithms for Convolutional Neural
+// The transforms around the products of F(2×2, 3×3), and their adjoints for the gradient of the weights: Lavin & Gray, Fast Algorithms for Convolutional Neural
 // Networks, 2015. Tiles are counted image by image, row by row; X are the 16 places of a tile.
 
 const tiles = (outputs: number): number => Math.ceil(outputs / 2);
@@ -51,4 +57,25 @@ export const winogradOutput = defineOp({
       : `m has ${L} tiles of ${X}, expected ${N * tiles(P) * tiles(Q)} of 16`,
   flops: ({ L = 0, K = 0 }) => 24 * L * K,
   kernels: winogradOutputKernels,
+});
+
+/** A dy Aᵀ of every tile of two by two output gradients, those past the edge zero. */
+export const winogradGradient = defineOp({
+  name: "winogradGradient",
+  inputs: { dy: "N P Q K" },
+  outputs: { e: "X L K" },
+  dims: ({ N, P, Q }) => ({ L: N * tiles(P) * tiles(Q), X: 16 }),
+  flops: ({ L = 0, K = 0 }) => 12 * L * K,
+  kernels: winogradGradientKernels,
+});
+
+/** Gᵀ m G of every filter's 16 products, which are added up over Z slices first: nine taps each. */
+export const winogradFilter = defineOp({
+  name: "winogradFilter",
+  inputs: { m: "Z X K C : f32" },
+  outputs: { w: "K R S C" },
+  dims: () => ({ R: 3, S: 3 }),
+  check: ({ X }) => (X === 16 ? undefined : `a tile has 16 places, m has ${X}`),
+  flops: ({ Z = 0, K = 0, C = 0 }) => (16 * Z + 48) * K * C,
+  kernels: winogradFilterKernels,
 });
