@@ -199,6 +199,6 @@ export function tiledKernels<Names extends string>({
   };
   return [
     ...[tiled128, tiled64, tiled32x64, tiled32].map((tile) => variant(tile, true)),
-    variant(tiled64, false),
+    ...[tiled64, tiled32].map((tile) => variant(tile, false)),
   ];
 }
