@@ -118,12 +118,12 @@ ${list(16, (k) => `  store_u(${k}u * A * B + i, b, u${Math.floor(k / 4)}_${k % 4
   },
 });
 
-/** One channel of one tile a thread, or four: 16 products in, two by two outputs. */
-const output = (of: 1 | 4): Kernel =>
+/** One channel of one tile of two by two outputs a thread, or four channels. */
+const outputTile = (of: 1 | 4, tensors: readonly string[], body: string): Kernel =>
   kernel<"N P Q K">({
     name: names[of],
     workgroup: [64, 1, 1],
-    vec: of === 4 ? ["m", "y"] : [],
+    vec: of === 4 ? tensors : [],
     rejects: ({ K }) => notInFours(of, "K", K),
     groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
     body: () => wgsl`
@@ -136,51 +136,44 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let k = global.x - tile * channels;
   let place = N * down * across * channels;
   let first = ((global.z * down + global.y) * across + tile) * channels + k;
-${list(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
-${sandwich(outputTransform, "m", "y")}
   let p = global.y * 2u;
   let q = tile * 2u;
+  let below = p + 1u < P;
+  let beside = q + 1u < Q;
   let i = ((global.z * P + p) * Q + q) * channels + k;
-  store_y(i, k, y0_0);
-  if (q + 1u < Q) { store_y(i + channels, k, y0_1); }
-  if (p + 1u < P) {
-    store_y(i + Q * channels, k, y1_0);
-    if (q + 1u < Q) { store_y(i + (Q + 1u) * channels, k, y1_1); }
-  }
+${body}
 }`,
   });
 
-/** One channel of one tile a thread, or four: two by two gradients in, 16 values out. */
+/** 16 products in, two by two outputs. */
+const output = (of: 1 | 4): Kernel =>
+  outputTile(
+    of,
+    ["m", "y"],
+    wgsl`
+${list(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
+${sandwich(outputTransform, "m", "y")}
+  store_y(i, k, y0_0);
+  if (beside) { store_y(i + channels, k, y0_1); }
+  if (below) {
+    store_y(i + Q * channels, k, y1_0);
+    if (beside) { store_y(i + (Q + 1u) * channels, k, y1_1); }
+  }`,
+  );
+
+/** Two by two gradients in, 16 values out. */
 const gradient = (of: 1 | 4): Kernel =>
-  kernel<"N P Q K">({
-    name: names[of],
-    workgroup: [64, 1, 1],
-    vec: of === 4 ? ["dy", "e"] : [],
-    rejects: ({ K }) => notInFours(of, "K", K),
-    groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
-    body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let channels = K / ${of}u;
-  let across = (Q + 1u) / 2u;
-  let down = (P + 1u) / 2u;
-  if (global.x >= across * channels) { return; }
-  let tile = global.x / channels;
-  let k = global.x - tile * channels;
-  let p = global.y * 2u;
-  let q = tile * 2u;
-  let i = ((global.z * P + p) * Q + q) * channels + k;
-  let below = p + 1u < P;
-  let beside = q + 1u < Q;
+  outputTile(
+    of,
+    ["dy", "e"],
+    wgsl`
   let d0_0 = T(dy[i]);
   let d0_1 = select(T(), T(dy[select(0u, i + channels, beside)]), beside);
   let d1_0 = select(T(), T(dy[select(0u, i + Q * channels, below)]), below);
   let d1_1 = select(T(), T(dy[select(0u, i + (Q + 1u) * channels, below && beside)]), below && beside);
 ${sandwich(transposed(outputTransform), "d", "e")}
-  let place = N * down * across * channels;
-  let first = ((global.z * down + global.y) * across + tile) * channels + k;
-${list(16, (i) => `  store_e(first + ${i}u * place, k, e${Math.floor(i / 4)}_${i % 4});`)}
-}`,
-  });
+${list(16, (i) => `  store_e(first + ${i}u * place, k, e${Math.floor(i / 4)}_${i % 4});`)}`,
+  );
 
 /** One channel of one filter a thread, or four: the slices' 16 products added up, nine taps out. */
 const filter = (of: 1 | 4): Kernel =>
