@@ -41,7 +41,9 @@ describe("choosing an adapter", () => {
     for (const wanted of ["no such adapter", 99]) {
       const opening = openDevice({ adapter: wanted });
       await expect(opening).rejects.toThrow(NoAdapterError);
-      await expect(opening).rejects.toThrow(`no adapter matches "${wanted}"; there are 0: ${first?.name}`);
+      await expect(opening).rejects.toThrow(
+        `no adapter matches "${wanted}"; by name or number there is ${first?.name} (0)`,
+      );
     }
   });
 

@@ -161,9 +161,9 @@ async function findAdapter(wanted: string | number): Promise<{ name: string; bac
       ? names[Number(wanted)]
       : names.find(({ name }) => name.toLowerCase().includes(wanted.toLowerCase()));
   if (found !== undefined) return found;
-  const list = names.map(({ name }, k) => `${k}: ${name}`).join("; ");
+  const list = names.map(({ name }, k) => `${name} (${k})`).join(", ");
   throw new NoAdapterError(
-    names.length === 0 ? noAdapter : `no adapter matches "${wanted}"; there are ${list}`,
+    names.length === 0 ? noAdapter : `no adapter matches "${wanted}"; by name or number there is ${list}`,
   );
 }
 

@@ -195,7 +195,7 @@ const cases: readonly [why: string, args: readonly string[], message: RegExp, co
   [
     "no such adapter",
     ["plan", "lenet5", "--device", "no such adapter"],
-    /^no adapter matches "no such adapter"; there are 0: /,
+    /^no adapter matches "no such adapter"; by name or number there is .+ \(0\)/,
     3,
   ],
   [
