@@ -127,12 +127,10 @@ export const batchedMatmulNTKernels: readonly Kernel[] = [
 ];
 
 /** A factor of one of several products: columns of the matrices, which lie one behind the other. */
-const byColumnsOfMany = (vec: boolean, tensor: "a" | "b", lines: "M" | "N"): Factor => ({
-  contiguous: "lines",
-  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${vec ? 4 : 1}u - 1u);`,
-  load: (k, step, live) =>
-    load(vec, tensor, `(layer * L + ${step}) * (${lines} / ${vec ? 4 : 1}u) + ${tensor}Line${k}`, live),
-});
+const byColumnsOfMany = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => {
+  const one = byColumns(vec, tensor, lines);
+  return { ...one, load: (k, step, live) => one.load(k, `(layer * L + ${step})`, live) };
+};
 
 /** Several products at once, each over several slices of the long axis: layers of the grid. */
 const manySlices: Problem<"B M N L Z"> = {

@@ -3,8 +3,7 @@ import type { Tensor } from "../tensor";
 import { batchedMatmulTNSlices } from "./batched-matmul";
 import { matmul, matmulNT } from "./matmul";
 import { reshape } from "./reshape";
-import { slicesFor } from "./slices";
-import { sumSlices } from "./sum";
+import { slicesFor, sumOfParts } from "./slices";
 
 // A 1×1 convolution without stride is a product of matrices, the pixels of all images by the channels: nothing has to find
 // out where a row lies in an image.
@@ -57,7 +56,6 @@ export const pointwiseGradW: Lowering = {
     const L = pixels(sizes);
     const Z = slicesFor(K, C, 1, L, context);
     const { y } = batchedMatmulTNSlices({ a: reshape(dy, [1, L, K]), b: reshape(x, [1, L, C]), Z });
-    const dw = Z === 1 ? y : sumSlices({ x: reshape(y, [Z, K, C]) }).y;
-    return { dw: reshape(dw, [K, 1, 1, C]) };
+    return { dw: sumOfParts(y, [K, 1, 1, C]) };
   },
 };

@@ -4,7 +4,7 @@ import { batchedMatmulNT, batchedMatmulTNSlices } from "./batched-matmul";
 import { slicesFor } from "./slices";
 import { winogradFilter, winogradGradient, winogradInput, winogradOutput, winogradWeights } from "./winograd";
 
-/** Why F(2×2, 3×3) does not compute a convolution, or its input's gradient. No tensor of it may be cut into windows. */
+/** Why F(2×2, 3×3) does not compute a convolution, or its gradients. No tensor of it may be cut into windows. */
 function notWinograd(sizes: Sizes, { limits }: KernelContext): string | undefined {
   const { R, S, C = 1, K = 1, groups, padH = 0, padW = 0 } = sizes;
   const { strideH, strideW, dilationH, dilationW } = sizes;
@@ -70,7 +70,7 @@ export const winogradGradX: Lowering = {
   },
 };
 
-/** Tiles below which a weight's sum is so short that rounding errors of the transforms, as large as a tile's largest value, show. */
+/** Tiles below which a weight's sum is so short that the transforms' rounding, which follows a tile's largest value, shows. */
 const fewestTiles = 8;
 
 /** The adjoint of F(2×2, 3×3) in the filters: 16 products over the tiles, where the definition has 36. */

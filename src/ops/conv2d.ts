@@ -8,8 +8,7 @@ import { winograd, winogradGradW, winogradGradX } from "./conv2d-winograd";
 import { im2col } from "./im2col";
 import { matmulNT } from "./matmul";
 import { reshape } from "./reshape";
-import { slicesFor } from "./slices";
-import { sumSlices } from "./sum";
+import { slicesFor, sumOfParts } from "./slices";
 
 const attrs = { stride: pair(1), pad: pair(0), dilation: pair(1), groups: 1 } as const;
 interface Attrs extends WindowAttrs {
@@ -83,8 +82,7 @@ const slices: Lowering = {
     const last = C / own.groups;
     const Z = slicesFor(K / own.groups, R * S * last, own.groups, N * P * Q, context);
     const { parts } = conv2dGradWSlices({ dy, x, Z, R, S, ...own });
-    const dw = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, K * R * S, last]) }).y;
-    return { dw: reshape(dw, [K, R, S, last]) };
+    return { dw: sumOfParts(parts, [K, R, S, last]) };
   },
 };
 

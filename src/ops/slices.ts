@@ -1,4 +1,7 @@
 import type { KernelContext } from "../kernel";
+import type { Tensor } from "../tensor";
+import { reshape } from "./reshape";
+import { sumSlices } from "./sum";
 
 /** Workgroups that keep a software adapter busy. */
 const busy = 8;
@@ -27,4 +30,11 @@ export function slicesFor(
   );
   const wanted = adapterClass === "gpu" ? Math.floor(tilesOnGpu[large] / tiles) : Math.ceil(busy / tiles);
   return Math.max(1, Math.min(wanted, most));
+}
+
+/** The weights' gradient from its parts by slices, which are added up in order. */
+export function sumOfParts(parts: Tensor, [K, R, S, C]: readonly [number, number, number, number]): Tensor {
+  const [Z = 1] = parts.shape;
+  const dw = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, K * R * S, C]) }).y;
+  return reshape(dw, [K, R, S, C]);
 }

@@ -7,8 +7,9 @@ import {
 } from "../../shaders/winograd";
 import { defineOp, flag, int, pair } from "../op";
 
-// The transforms around the products of F(2×2, 3×3), and their adjoints for the gradient of the weights: Lavin & Gray, Fast Algorithms for Convolutional Neural
-// Networks, 2015. Tiles are counted image by image, row by row; X are the 16 places of a tile.
+// The transforms around the products of F(2×2, 3×3), and their adjoints for the gradient of the weights: Lavin & Gray,
+// Fast Algorithms for Convolutional Neural Networks, 2015. Tiles are counted image by image, row by row; X are the 16
+// places of a tile.
 
 const tiles = (outputs: number): number => Math.ceil(outputs / 2);
 
