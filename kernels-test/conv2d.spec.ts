@@ -93,6 +93,18 @@ const forward = [
   { why: "two odd groups, few positions", x: [1, 2, 2, 6], w: [14, 2, 2, 3], pad: [1, 0], groups: 2 },
   { why: "a tile's rows and one more", x: [1, 5, 13, 4], w: [4, 1, 1, 4] },
   { why: "a long reduction", x: [1, 3, 3, 64], w: [16, 3, 3, 64], pad: 1 },
+  {
+    why: "3×3 of sixteen channels, parts of tiles at two edges",
+    x: [2, 9, 11, 16],
+    w: [20, 3, 3, 16],
+    pad: 1,
+  },
+  {
+    why: "3×3 of many channels, pads that differ by axis",
+    x: [1, 12, 18, 20],
+    w: [18, 3, 3, 20],
+    pad: [0, 2],
+  },
   { why: "many output channels", x: [1, 4, 5, 4], w: [68, 3, 3, 4], pad: 1 },
 ] as const;
 

@@ -1,99 +1,72 @@
-import { cover, type Kernel, kernel } from "../src/kernel";
+import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
 import { list } from "./lib/product";
+import {
+  filterTransform,
+  gradientTransform,
+  inputTransform,
+  outputTransform,
+  places,
+  type Side,
+  sideOf,
+  weightTransform,
+} from "./lib/winograd-transforms";
 import { wgsl } from "./wgsl";
-
-// F(2×2, 3×3) of Lavin & Gray 2015: two by two outputs from four by four inputs in 16 multiplications instead of 36.
-
-/** A linear map from some named values to a few others, as a matrix. */
-type Matrix = readonly (readonly number[])[];
-
-/** Bᵀ: four inputs side by side. */
-const inputTransform: Matrix = [
-  [1, 0, -1, 0],
-  [0, 1, 1, 0],
-  [0, -1, 1, 0],
-  [0, 1, 0, -1],
-];
-/** G: three taps. */
-const weightTransform: Matrix = [
-  [1, 0, 0],
-  [0.5, 0.5, 0.5],
-  [0.5, -0.5, 0.5],
-  [0, 0, 1],
-];
-/** Aᵀ: four products. */
-const outputTransform: Matrix = [
-  [1, 1, 1, 0],
-  [0, 1, -1, -1],
-];
-
-const transposed = (m: Matrix): Matrix => (m[0] ?? []).map((_, column) => m.map((row) => row[column] ?? 0));
-
-/** Σ factor · name, factors of one, a half and zero spelled out: the halves together, which is exact. */
-function combination(factors: readonly number[], name: (k: number) => string): string {
-  const sum = (size: number) =>
-    factors
-      .flatMap((f, k) => (Math.abs(f) === size ? [`${f < 0 ? "-" : "+"} ${name(k)}`] : []))
-      .join(" ")
-      .replace(/^\+ /, "");
-  const [whole, halves] = [sum(1), sum(0.5)];
-  return [whole, halves && `(${halves}) * 0.5`].filter(Boolean).join(" + ");
-}
-
-/** From `x` row by row, m x mᵀ as the variables `y` row by row: first the columns, then the rows. */
-function sandwich(m: Matrix, x: string, y: string): string {
-  const size = m[0]?.length ?? 0;
-  return `${list(size, (column) =>
-    m
-      .map((row, i) => `let ${y}half${i}_${column} = ${combination(row, (k) => `${x}${k}_${column}`)};`)
-      .join("\n"),
-  )}
-${m
-  .flatMap((_, i) =>
-    m.map((row, j) => `let ${y}${i}_${j} = ${combination(row, (k) => `${y}half${i}_${k}`)};`),
-  )
-  .join("\n")}`;
-}
 
 const notInFours = (of: 1 | 4, axis: string, size: number): string | undefined =>
   size % of === 0 ? undefined : `${axis} is ${size}, not a multiple of 4`;
 const names = { 1: "scalar", 4: "vec4" } as const;
+/** Of four channels the loads and stores of a large tile are more code than a software adapter's cache holds. */
+const isSmall =
+  (of: 1 | 4) =>
+  ({ side }: { readonly side: number }, { adapterClass }: KernelContext) =>
+    adapterClass === "gpu" || of === 1 || side === 2;
 
-/** One channel of one tile a thread, or four: 16 values in, 16 out. */
+/** WGSL for each row and column of a square, row by row; \`k\` counts. */
+const square = (side: number, text: (row: number, column: number, k: number) => string): string =>
+  list(side * side, (k) => text(Math.floor(k / side), k % side, k));
+/** Tiles along an axis of so many outputs. */
+const tiles = (outputs: string, side: Side): string => `(${outputs} + ${side - 1}u) / ${side}u`;
+
+/** One channel of one tile a thread, or four: as many values in as out. */
 const input = (of: 1 | 4): Kernel =>
-  kernel<"N H W C padH padW">({
+  kernel<"N H W C padH padW side">({
     name: names[of],
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["x", "y"] : [],
     rejects: ({ C }) => notInFours(of, "C", C),
-    groups: ({ N, H, W, C, padH, padW }) => [
-      cover((Math.ceil((W + 2 * padW - 2) / 2) * C) / of, 64),
-      Math.ceil((H + 2 * padH - 2) / 2),
+    suits: isSmall(of),
+    groups: ({ N, H, W, C, padH, padW, side }) => [
+      cover((Math.ceil((W + 2 * padW - 2) / side) * C) / of, 64),
+      Math.ceil((H + 2 * padH - 2) / side),
       N,
     ],
-    body: () => wgsl`
+    body: (_, { attrs }) => {
+      const side = sideOf(attrs.side);
+      const n = places(side);
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / ${of}u;
-  let across = (W + 2u * padW - 1u) / 2u;
-  let down = (H + 2u * padH - 1u) / 2u;
+  let across = ${tiles("(W + 2u * padW - 2u)", side)};
+  let down = ${tiles("(H + 2u * padH - 2u)", side)};
   if (global.x >= across * channels) { return; }
   let tile = global.x / channels;
   let c = global.x - tile * channels;
   // Rows above the image wrap around to huge numbers, so one comparison tests both edges.
-  let top = global.y * 2u - padH;
-  let left = tile * 2u - padW;
-${list(4, (s) => `  let inside${s} = left + ${s}u < W; let at${s} = min(left + ${s}u, W - 1u) * channels + c;`)}
+  let top = global.y * ${side}u - padH;
+  let left = tile * ${side}u - padW;
+${list(n, (s) => `  let inside${s} = left + ${s}u < W; let at${s} = min(left + ${s}u, W - 1u) * channels + c;`)}
 ${list(
-  4,
+  n,
   (r) => `  let live${r} = top + ${r}u < H;
   let row${r} = (global.z * H + min(top + ${r}u, H - 1u)) * W * channels;
-${list(4, (s) => `  let d${r}_${s} = select(T(), T(x[row${r} + at${s}]), live${r} && inside${s});`)}`,
+${list(n, (s) => `  let d${r}_${s} = select(T(), T(x[row${r} + at${s}]), live${r} && inside${s});`)}`,
 )}
-${sandwich(inputTransform, "d", "v")}
+${inputTransform(side, "d", "v")}
   let place = N * down * across * channels;
   let first = ((global.z * down + global.y) * across + tile) * channels + c;
-${list(16, (k) => `  store_y(first + ${k}u * place, c, v${Math.floor(k / 4)}_${k % 4});`)}
-}`,
+${square(n, (i, j, k) => `  store_y(first + ${k}u * place, c, v${i}_${j});`)}
+}`;
+    },
   });
 
 /** One pair of channels a thread; the gradient's weights are turned by half a turn and their channels exchanged. */
@@ -103,6 +76,7 @@ const weights: Kernel = kernel<"K C A B">({
   groups: ({ K, C }) => [cover(K * C, 64), 1, 1],
   body: (_, { attrs }) => {
     const turned = attrs.turned === true;
+    const side = sideOf(attrs.side);
     const tap = (r: number, s: number) => (turned ? (2 - r) * 3 + 2 - s : r * 3 + s);
     return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -111,94 +85,97 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let a = i / B;
   let b = i - a * B;
   let begin = ${turned ? "b * 9u * C + a" : "a * 9u * C + b"};
-${list(9, (k) => `  let w${Math.floor(k / 3)}_${k % 3} = f32(w[begin + ${tap(Math.floor(k / 3), k % 3)}u * C]);`)}
-${sandwich(weightTransform, "w", "u")}
-${list(16, (k) => `  store_u(${k}u * A * B + i, b, u${Math.floor(k / 4)}_${k % 4});`)}
+${square(3, (r, s) => `  let w${r}_${s} = f32(w[begin + ${tap(r, s)}u * C]);`)}
+${weightTransform(side, "w", "u")}
+${square(places(side), (i, j, k) => `  store_u(${k}u * A * B + i, b, u${i}_${j});`)}
 }`;
   },
 });
 
-/** One channel of one tile of two by two outputs a thread, or four channels. */
-const outputTile = (of: 1 | 4, tensors: readonly string[], body: string): Kernel =>
-  kernel<"N P Q K">({
+/** One channel of one tile of outputs a thread, or four channels. */
+const outputTile = (of: 1 | 4, tensors: readonly string[], body: (side: Side) => string): Kernel =>
+  kernel<"N P Q K side">({
     name: names[of],
     workgroup: [64, 1, 1],
     vec: of === 4 ? tensors : [],
     rejects: ({ K }) => notInFours(of, "K", K),
-    groups: ({ N, P, Q, K }) => [cover((Math.ceil(Q / 2) * K) / of, 64), Math.ceil(P / 2), N],
-    body: () => wgsl`
+    suits: isSmall(of),
+    groups: ({ N, P, Q, K, side }) => [cover((Math.ceil(Q / side) * K) / of, 64), Math.ceil(P / side), N],
+    body: (_, { attrs }) => {
+      const side = sideOf(attrs.side);
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = K / ${of}u;
-  let across = (Q + 1u) / 2u;
-  let down = (P + 1u) / 2u;
+  let across = ${tiles("Q", side)};
+  let down = ${tiles("P", side)};
   if (global.x >= across * channels) { return; }
   let tile = global.x / channels;
   let k = global.x - tile * channels;
   let place = N * down * across * channels;
   let first = ((global.z * down + global.y) * across + tile) * channels + k;
-  let p = global.y * 2u;
-  let q = tile * 2u;
-  let below = p + 1u < P;
-  let beside = q + 1u < Q;
+  let p = global.y * ${side}u;
+  let q = tile * ${side}u;
   let i = ((global.z * P + p) * Q + q) * channels + k;
-${body}
-}`,
+${list(side, (s) => `  let row${s} = ${s}u * Q * channels; let below${s} = p + ${s}u < P; let beside${s} = q + ${s}u < Q;`)}
+${body(side)}
+}`;
+    },
   });
 
-/** 16 products in, two by two outputs. */
+/** Products in, outputs out. */
 const output = (of: 1 | 4): Kernel =>
   outputTile(
     of,
     ["m", "y"],
-    wgsl`
-${list(16, (i) => `  let m${Math.floor(i / 4)}_${i % 4} = T(m[first + ${i}u * place]);`)}
-${sandwich(outputTransform, "m", "y")}
-  store_y(i, k, y0_0);
-  if (beside) { store_y(i + channels, k, y0_1); }
-  if (below) {
-    store_y(i + Q * channels, k, y1_0);
-    if (beside) { store_y(i + (Q + 1u) * channels, k, y1_1); }
-  }`,
+    (side) => wgsl`
+${square(places(side), (i, j, k) => `  let m${i}_${j} = T(m[first + ${k}u * place]);`)}
+${outputTransform(side, "m", "y")}
+${square(side, (r, s) => `  if (below${r} && beside${s}) { store_y(i + row${r} + ${s}u * channels, k, y${r}_${s}); }`)}`,
   );
 
-/** Two by two gradients in, 16 values out. */
+/** The outputs' gradients in, those of the products out. */
 const gradient = (of: 1 | 4): Kernel =>
   outputTile(
     of,
     ["dy", "e"],
-    wgsl`
-  let d0_0 = T(dy[i]);
-  let d0_1 = select(T(), T(dy[select(0u, i + channels, beside)]), beside);
-  let d1_0 = select(T(), T(dy[select(0u, i + Q * channels, below)]), below);
-  let d1_1 = select(T(), T(dy[select(0u, i + (Q + 1u) * channels, below && beside)]), below && beside);
-${sandwich(transposed(outputTransform), "d", "e")}
-${list(16, (i) => `  store_e(first + ${i}u * place, k, e${Math.floor(i / 4)}_${i % 4});`)}`,
+    (side) => wgsl`
+${square(
+  side,
+  (r, s) => `  let live${r}_${s} = below${r} && beside${s};
+  let d${r}_${s} = select(T(), T(dy[select(0u, i + row${r} + ${s}u * channels, live${r}_${s})]), live${r}_${s});`,
+)}
+${gradientTransform(side, "d", "e")}
+${square(places(side), (i, j, k) => `  store_e(first + ${k}u * place, k, e${i}_${j});`)}`,
   );
 
-/** One channel of one filter a thread, or four: the slices' 16 products added up, nine taps out. */
+/** One channel of one filter a thread, or four: the slices' products added up, nine taps out. */
 const filter = (of: 1 | 4): Kernel =>
-  kernel<"Z K C">({
+  kernel<"Z K C side">({
     name: names[of],
     workgroup: [64, 1, 1],
     vec: of === 4 ? ["m", "w"] : [],
     rejects: ({ C }) => notInFours(of, "C", C),
     groups: ({ K, C }) => [cover((K * C) / of, 64), 1, 1],
-    body: () => wgsl`
+    body: (_, { attrs }) => {
+      const side = sideOf(attrs.side);
+      const n = places(side);
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / ${of}u;
   let place = K * channels;
   let i = global.x;
   if (i >= place) { return; }
-${list(16, (k) => `  var m${Math.floor(k / 4)}_${k % 4} = T();`)}
+${square(n, (r, s) => `  var m${r}_${s} = T();`)}
   for (var z = 0u; z < Z; z++) {
-    let first = z * 16u * place + i;
-${list(16, (k) => `    m${Math.floor(k / 4)}_${k % 4} += m[first + ${k}u * place];`)}
+    let first = z * ${n * n}u * place + i;
+${square(n, (r, s, k) => `    m${r}_${s} += m[first + ${k}u * place];`)}
   }
-${sandwich(transposed(weightTransform), "m", "g")}
+${filterTransform(side, "m", "g")}
   let c = i % channels;
   let begin = i / channels * 9u * channels + c;
-${list(9, (k) => `  store_w(begin + ${k}u * channels, c, g${Math.floor(k / 3)}_${k % 3});`)}
-}`,
+${square(3, (r, s, k) => `  store_w(begin + ${k}u * channels, c, g${r}_${s});`)}
+}`;
+    },
   });
 
 export const winogradInputKernels: readonly Kernel[] = [input(4), input(1)];

@@ -4,7 +4,7 @@ import { defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
 import { checkWindows, convolvedSizes, type WindowAttrs } from "./conv-windows";
 import { pointwise, pointwiseGradW, pointwiseGradX } from "./conv2d-pointwise";
-import { winograd, winogradGradW, winogradGradX } from "./conv2d-winograd";
+import { winogradGradWLowerings, winogradGradXLowerings, winogradLowerings } from "./conv2d-winograd";
 import { im2col } from "./im2col";
 import { matmulNT } from "./matmul";
 import { reshape } from "./reshape";
@@ -58,7 +58,13 @@ export const conv2d = defineOp({
     w: conv2dGradW({ dy, x, R, S, ...own }).dw,
   }),
   flops,
-  kernels: [winograd, pointwise, ...conv2dKernels.slice(0, -1), columns, ...conv2dKernels.slice(-1)],
+  kernels: [
+    ...winogradLowerings,
+    pointwise,
+    ...conv2dKernels.slice(0, -1),
+    columns,
+    ...conv2dKernels.slice(-1),
+  ],
 });
 
 /** Gradient of a convolution with respect to its input: dx[n,h,w,c] = Σ dy[n,p,q,k]·w[k,r,s,c] where p·stride+r−pad = h. */
@@ -69,7 +75,7 @@ export const conv2dGradX = defineOp({
   attrs: { H: int, W: int, ...attrs },
   check,
   flops,
-  kernels: [winogradGradX, pointwiseGradX, ...conv2dGradXKernels],
+  kernels: [...winogradGradXLowerings, pointwiseGradX, ...conv2dGradXKernels],
 });
 
 /** The long sum over all positions in slices, then their sum: many workgroups even for few weights, in a fixed order. */
@@ -95,7 +101,7 @@ export const conv2dGradW = defineOp({
   check,
   sumOver: "N",
   flops,
-  kernels: [winogradGradW, pointwiseGradW, slices],
+  kernels: [...winogradGradWLowerings, pointwiseGradW, slices],
 });
 
 /** The weights' gradient over each of Z slices of the batch's positions, as equal as can be. */

@@ -15,15 +15,15 @@ const software: Target & { readonly limits: typeof guaranteed.limits } = {
 
 // A pipeline costs a software adapter up to 0.7 s before the first step is finished. ResNet-50 has 23 distinct sizes of
 // convolutions, each in three directions; it must not become a pipeline for each. Where it has large maps and small ones,
-// it needs both kinds of batch norm, Winograd, and products of matrices for 1×1.
+// it needs both kinds of batch norm, Winograd of both sizes, and products of matrices for 1×1.
 test.each([
-  ["software", software, 47],
-  ["gpu", guaranteed, 60], // up to four sizes of tiles
-])("training ResNet-50 takes few pipelines, at any size (%s)", (_, device, most) => {
+  ["software", software, 47, 50],
+  ["gpu", guaranteed, 60, 61], // up to four sizes of tiles
+])("training ResNet-50 takes few pipelines, at any size (%s)", (_, device, mostSmall, mostLarge) => {
   const use = { device, loss: crossEntropy(), optimizer: sgd({ lr: 0.1, momentum: 0.9 }) };
   const small = plan(resnet50({ imageSize: 64 }), { ...use, batch: 2 });
   const large = plan(resnet50({ imageSize: 224 }), { ...use, batch: 8 });
   expect(small.steps.length).toBeGreaterThan(250);
-  expect(pipelinesOf(small)).toBeLessThanOrEqual(most);
-  expect(pipelinesOf(large)).toBeLessThanOrEqual(most);
+  expect(pipelinesOf(small)).toBeLessThanOrEqual(mostSmall);
+  expect(pipelinesOf(large)).toBeLessThanOrEqual(mostLarge);
 });
