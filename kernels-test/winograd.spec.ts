@@ -188,7 +188,7 @@ export const winogradInputSpec = spec(winogradInput, {
   ],
   bench: [
     { why: ofVolume, x: volume, pad: 1, side: 2 },
-    { why: ofVolume, x: volume, pad: 1, side: 4 },
+    { why: `${ofVolume}, tiles of four by four`, x: volume, pad: 1, side: 4 },
   ],
   rejects: [
     { x: [1, 2, 5, 4], side: 2, error: /^winogradInput: the kernel spans 3×3 but the padded input is 2×5/ },
@@ -206,7 +206,7 @@ export const winogradWeightsSpec = spec(winogradWeights, {
     { why: "turned", w: [5, 3, 3, 8], turned: true, side },
     { why: "more filters than channels, turned", w: [9, 3, 3, 2], turned: true, side },
   ]),
-  bench: sides.map((side) => ({ why: "256 → 256", w: [256, 3, 3, 256], side })),
+  bench: sides.map((side) => ({ why: `256 → 256, tiles of ${side} by ${side}`, w: [256, 3, 3, 256], side })),
   rejects: [{ w: [4, 5, 3, 4], side: 2, error: /^winogradWeights: the kernel is 5×3, expected 3×3/ }],
 });
 
@@ -225,7 +225,14 @@ export const winogradOutputSpec = spec(winogradOutput, {
   ],
   bench: [
     { why: "256 channels of 14×14", m: [16, 4 * 49, 256], N: deep[0], P: deep[1], Q: deep[2], side: 2 },
-    { why: "256 channels of 14×14", m: [36, 4 * 16, 256], N: deep[0], P: deep[1], Q: deep[2], side: 4 },
+    {
+      why: "256 channels of 14×14, tiles of four by four",
+      m: [36, 4 * 16, 256],
+      N: deep[0],
+      P: deep[1],
+      Q: deep[2],
+      side: 4,
+    },
   ],
   rejects: [
     {
@@ -258,7 +265,7 @@ export const winogradGradientSpec = spec(winogradGradient, {
     { why: "odd sizes in fours", dy: [2, 3, 5, 4], side },
     { why: "one output", dy: [1, 1, 1, 5], side },
   ]),
-  bench: sides.map((side) => ({ why: ofVolume, dy: volume, side })),
+  bench: sides.map((side) => ({ why: `${ofVolume}, tiles of ${side} by ${side}`, dy: volume, side })),
   rejects: [{ dy: [2, 4, 8], side: 2, error: /^winogradGradient: dy/ }],
 });
 
@@ -272,6 +279,10 @@ export const winogradFilterSpec = spec(winogradFilter, {
     { why: "some slices", m: [3, (side + 2) ** 2, 4, 3], side },
     { why: "some slices in fours", m: [2, (side + 2) ** 2, 3, 12], side },
   ]),
-  bench: sides.map((side) => ({ why: "256 → 256", m: [2, (side + 2) ** 2, 256, 256], side })),
+  bench: sides.map((side) => ({
+    why: `256 → 256, tiles of ${side} by ${side}`,
+    m: [2, (side + 2) ** 2, 256, 256],
+    side,
+  })),
   rejects: [{ m: [1, 9, 4, 4], side: 2, error: /^winogradFilter: a tile has 16 places, m has 9/ }],
 });

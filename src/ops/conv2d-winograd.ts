@@ -2,7 +2,7 @@ import type { Side } from "../../shaders/lib/winograd-transforms";
 import type { KernelContext, Lowering, Sizes } from "../kernel";
 import type { Tensor } from "../tensor";
 import { batchedMatmulNT, batchedMatmulTNSlices } from "./batched-matmul";
-import { slicesFor } from "./slices";
+import { slicesFor, sumOfParts } from "./slices";
 import { winogradFilter, winogradGradient, winogradInput, winogradOutput, winogradWeights } from "./winograd";
 
 /** Tiles below which a weight's sum is so short that the rounding of the transforms shows. */
@@ -28,8 +28,21 @@ function notWinograd(side: Side, sizes: Sizes, { limits }: KernelContext): strin
 const tilesOf = (side: Side, { N = 1, H = 1, W = 1, P = 1, Q = 1 }: Sizes): number =>
   N * Math.max(Math.ceil(H / side) * Math.ceil(W / side), Math.ceil(P / side) * Math.ceil(Q / side));
 
-/** Whether larger tiles make fewer products, those past the edge of the image counted in. */
-const isLess = (sizes: Sizes): boolean => 36 * tilesOf(4, sizes) < 16 * tilesOf(2, sizes);
+/** Work, in multiplications of the definition, below which a software adapter does not get back what four pipelines cost. */
+const leastWork = 2 ** 26;
+/** The same for F(4×4, 3×3) on any adapter: its rounding is twice as large, so only where the time counts. */
+const leastWorkLarge = 2 ** 28;
+/** Tiles of four by four below which the larger transform of the weights costs more than the products save. */
+const fewestLarge = 32;
+/** The same for the gradient of the weights on a software adapter, where they are the products' result, and large beside them. */
+const fewestLargeGradW = 128;
+
+const workOf = ({ N = 1, P = 1, Q = 1, C = 1, K = 1 }: Sizes): number => 9 * N * P * Q * C * K;
+/** Whether larger tiles make fewer products, those past the edge of the image counted in, of a layer worth it. */
+const suitsLarge = (sizes: Sizes, fewest: number): boolean =>
+  tilesOf(4, sizes) >= fewest &&
+  36 * tilesOf(4, sizes) < 16 * tilesOf(2, sizes) &&
+  workOf(sizes) >= leastWorkLarge;
 
 /**
  * Where it was measured to win. On a GPU the transforms' memory traffic has to be little beside the products: many channels.
@@ -37,21 +50,18 @@ const isLess = (sizes: Sizes): boolean => 36 * tilesOf(4, sizes) < 16 * tilesOf(
  * enough to be worth four more pipelines.
  */
 const suitsWinograd = (side: Side, sizes: Sizes, { adapterClass }: KernelContext): boolean => {
-  const { C = 1, K = 1 } = sizes;
-  if (side === 4 && !isLess(sizes)) return false;
-  if (adapterClass === "gpu") return Math.min(C, K) >= 128;
-  const tiles = tilesOf(side, sizes);
-  return Math.min(C, K) >= 32 && tiles >= 32 && 18 * side ** 2 * tiles * C * K >= 2 ** 27;
+  const channels = Math.min(sizes.C ?? 1, sizes.K ?? 1);
+  if (side === 4 && !suitsLarge(sizes, fewestLarge)) return false;
+  if (adapterClass === "gpu") return channels >= (side === 4 ? 64 : 128);
+  return channels >= 32 && tilesOf(side, sizes) >= 32 && workOf(sizes) >= leastWork;
 };
 
 /** The same for the gradient of the weights: there the filters' transform is the last, over the sums of all tiles. */
 const suitsWinogradGradW = (side: Side, sizes: Sizes, { adapterClass }: KernelContext): boolean => {
-  const { C = 1, K = 1 } = sizes;
-  if (side === 4 && !isLess(sizes)) return false;
-  if (adapterClass === "gpu") return Math.min(C, K) >= 64;
-  const tiles = tilesOf(side, sizes);
-  const [channels, fewest] = side === 4 ? [32, 128] : [64, 48];
-  return Math.min(C, K) >= channels && tiles >= fewest && 18 * side ** 2 * tiles * C * K >= 2 ** 27;
+  const channels = Math.min(sizes.C ?? 1, sizes.K ?? 1);
+  if (side === 4 && !suitsLarge(sizes, adapterClass === "gpu" ? fewestLarge : fewestLargeGradW)) return false;
+  if (adapterClass === "gpu") return channels >= (side === 4 ? 64 : 128);
+  return channels >= (side === 4 ? 32 : 64) && tilesOf(side, sizes) >= 48 && workOf(sizes) >= leastWork;
 };
 
 /** For each place of a tile one matrix product. */
@@ -105,8 +115,12 @@ const gradW = (side: Side): Lowering => ({
     const { K = 1, C = 1 } = sizes;
     const a = winogradGradient({ dy, side }).e;
     const b = winogradInput({ x, pad: pad as readonly [number, number], side }).y;
-    const Z = slicesFor(K, C, (side + 2) ** 2, tilesOf(side, sizes), context);
-    return { dw: winogradFilter({ m: batchedMatmulTNSlices({ a, b, Z }).y, side }).w };
+    const X = (side + 2) ** 2;
+    const Z = slicesFor(K, C, X, tilesOf(side, sizes), context);
+    const { y } = batchedMatmulTNSlices({ a, b, Z });
+    // The filters' transform has too few threads to add up many slices on a GPU.
+    const m = Z > 4 && context.adapterClass === "gpu" ? sumOfParts(y, [1, X, K, C]) : y;
+    return { dw: winogradFilter({ m, side }).w };
   },
 });
 

@@ -32,9 +32,10 @@ export function slicesFor(
   return Math.max(1, Math.min(wanted, most));
 }
 
-/** The weights' gradient from its parts by slices, which are added up in order. */
-export function sumOfParts(parts: Tensor, [K, R, S, C]: readonly [number, number, number, number]): Tensor {
+/** A gradient of the shape given from its parts by slices, which are added up in order. */
+export function sumOfParts(parts: Tensor, shape: readonly [number, number, number, number]): Tensor {
   const [Z = 1] = parts.shape;
-  const dw = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, K * R * S, C]) }).y;
-  return reshape(dw, [K, R, S, C]);
+  const [a, b, c, last] = shape;
+  const sum = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, a * b * c, last]) }).y;
+  return reshape(sum, shape);
 }
