@@ -86,9 +86,18 @@ async function runs(job, count) {
   await job.finish();
 }
 
-/** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
+/** Every library's sample lasts long enough for the clock, for waking up, and for a GPU to leave its idle clock. */
 const wanted = 40;
-const longest = 1000;
+
+/** How many runs make a sample: waking up is most of what a single short run takes, so that a few have to be timed. */
+async function runsFor(job) {
+  for (let count = 1; ; ) {
+    const enough = Math.ceil(wanted / (await sample(job, count)));
+    if (enough <= 2 * count) return enough;
+    count = enough;
+  }
+}
+
 /** Short rows take more rounds: a busy neighbour must not decide them. */
 const mostRounds = 25;
 
@@ -141,18 +150,15 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
         if (peer === peers[0]) break;
       }
     }
-    const warm = [];
-    for (const { job } of taking) warm.push(await sample(job, 1));
-    const count = Math.max(
-      1,
-      Math.min(Math.ceil(wanted / Math.min(...warm)), Math.floor(longest / Math.max(...warm))),
-    );
+    /** @type {number[]} */
+    const counts = [];
+    for (const { job } of taking) counts.push(await runsFor(job));
     const start = performance.now();
     for (let round = 0; round < mostRounds; round++) {
       if (round >= rounds && performance.now() - start > 1000 * seconds) break;
       say(`${row.id}: round ${round + 1}`);
       for (const [k, { job, measured }] of taking.entries()) {
-        measured.times.push(await sample(job, count));
+        measured.times.push(await sample(job, counts[k] ?? 1));
         if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
       }
     }
