@@ -58,6 +58,7 @@ export const sumSlicesSpec = spec(sumSlices, {
     { why: "one slice", x: [1, 4, 4] },
     { why: "more slices than threads share, more values than a workgroup", x: [75, 3, 20] },
     { why: "many slices of odd values", x: [40, 3, 7] },
+    { why: "so many slices that each thread has several", x: [293, 3, 4] },
   ],
 });
 

@@ -122,8 +122,28 @@ const threads = 16;
 const together = 5;
 
 /**
- * A workgroup shares a band: its threads take a strip each, or a part of its height where there are fewer strips than
- * threads, and add up in workgroup memory, one thread a weight.
+ * Adds what a strip of outputs in row `p` gives: a GPU has the inputs that rows share in its cache, and threads that keep no
+ * rows leave room for more of them.
+ */
+const addOutputs = ({ R, S, strideW }: Sizes<"R S strideW">, outputs: number): string => {
+  const columns = seen(outputs, S, strideW);
+  const terms = (r: number, s: number) => list(outputs, (u) => `dy${u} * x${r}_${u * strideW + s}`, " + ");
+  return wgsl`
+    let left = q0 * strideW - padW;
+    let out = (n * P + p) * Q * channels + c;
+${list(outputs, (u) => `    let dy${u} = select(vec4f(), vec4f(dy[out + min(q0 + ${u}u, Q - 1u) * channels]), q0 + ${u}u < Q);`)}
+${list(columns, (k) => `    let inside${k} = left + ${k}u < W; let at${k} = min(left + ${k}u, W - 1u) * channels + c;`)}
+${list(
+  R,
+  (r) => `    let h${r} = p * strideH + ${r}u - padH;
+    let row${r} = (n * H + min(h${r}, H - 1u)) * W * channels;
+${list(columns, (k) => `    let x${r}_${k} = select(vec4f(), vec4f(x[row${r} + at${k}]), h${r} < H && inside${k});`)}
+${list(S, (s) => `    w${r * S + s} += ${terms(r, s)};`)}`,
+)}`;
+};
+
+/**
+ * A workgroup shares a band: its threads take strips of it by turns and add up in workgroup memory, one thread a weight.
  */
 const partialsShared = kernel<`${Conv} J`>({
   name: "shared",
@@ -161,14 +181,11 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let top = group.y * rows;
   let bottom = min(top + rows, P);
   let strips = (Q + ${outputs - 1}u) / ${outputs}u;
-  let pieces = max(1u, ${threads}u / strips);
-  let height = (bottom - top + pieces - 1u) / pieces;
 ${list(weights, (k) => `  var w${k} = vec4f();`)}
-  for (var piece = row; piece < strips * pieces; piece += ${threads}u) {
-    let q0 = piece % strips * ${outputs}u;
-    let begin = min(top + piece / strips * height, bottom);
-    let end = min(begin + height, bottom);
-${addStrip(sizes)}
+  for (var item = row; item < strips * (bottom - top); item += ${threads}u) {
+    let q0 = item % strips * ${outputs}u;
+    let p = top + item / strips;
+${addOutputs(sizes, outputs)}
   }
 ${list(Math.ceil(weights / together), (k) => addUp(k * together))}
 }`;

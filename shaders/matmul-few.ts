@@ -12,6 +12,7 @@ type Product = Sizes<"M N K">;
 /** The short side at most: its accumulators have to fit registers. */
 const few = 4;
 
+/** On a GPU a thread that runs down all rows of the large matrix by itself takes three times as long as a tile. */
 const software = (_: Product, { adapterClass }: KernelContext): boolean => adapterClass === "software";
 const lanesOf = ({ adapterClass, subgroupSize = 8 }: KernelContext): number =>
   adapterClass === "software" ? subgroupSize : 64;
@@ -39,7 +40,6 @@ const dots = (name: string, short: "M" | "N"): Kernel => {
     vec: ["a", "b"],
     constants: [short],
     rejects: refuses(short, "K"),
-    suits: software,
     groups: (sizes) => [cover(sizes[long], lines), 1, 1],
     body: (sizes, context) => {
       const count = sizes[short];
@@ -146,7 +146,6 @@ const fewSteps = (a: string): Kernel =>
     vec: ["b", "y"],
     constants: ["K"],
     rejects: refuses("K", "N"),
-    suits: software,
     groups: ({ M, N }, context) => [cover(N / 4, lanesOf(context) * foursOf(context)), cover(M, band), 1],
     body: ({ K }, context) => {
       const fours = foursOf(context);

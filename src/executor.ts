@@ -14,6 +14,7 @@ import {
 } from "./plan";
 import { type Place, readPlace, State } from "./state";
 import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
+import { Uploads, uploadBuffers, uploadBytes } from "./uploads";
 
 /** A typed array, or a buffer of the same device that holds the values already. */
 export type InputData = Float32Array | Uint32Array | GPUBuffer;
@@ -76,6 +77,7 @@ export class Executable {
     private readonly commands: readonly Command[],
     private readonly places: ReadonlyMap<number, readonly Place[]>,
     private readonly buffers: readonly GPUBuffer[],
+    private readonly uploads: Uploads,
   ) {
     this.#undoOnClose = device.onClose(() => {
       this.#closed = true;
@@ -100,6 +102,7 @@ export class Executable {
     const blocks = parameterBlocks(plan.steps);
     const sources = [...plan.inputs, ...plan.constants];
     const outputBytes = Object.values(plan.spec.outputs).reduce((sum, t) => sum + alignedBytes(t), 0);
+    const uploaded = uploadBytes(plan.inputs);
     const buffers = await device.createBuffers([
       ...plan.memory.buffers.map((size) => ({ label: "activations", size, usage: storage })),
       ...sources.map((n) => ({
@@ -112,6 +115,11 @@ export class Executable {
         label: "read-back",
         size: outputBytes,
         usage: 0x1 | 0x8,
+      })),
+      ...Array.from({ length: uploaded > 0 ? uploadBuffers : 0 }, () => ({
+        label: "upload",
+        size: uploaded,
+        usage: 0x2 | 0x4,
       })),
     ]);
     const planned = plan.memory.buffers.length;
@@ -175,8 +183,10 @@ export class Executable {
         });
       }),
     );
-    const graph = new Executable(plan, device, state, ownsState, commands, places, buffers);
-    graph.#staging.push(...buffers.slice(buffers.length - readBackBuffers));
+    const host = planned + sources.length + (blocks.bytes > 0 ? 1 : 0);
+    const uploads = await Uploads.open(queue, buffers.slice(host + readBackBuffers));
+    const graph = new Executable(plan, device, state, ownsState, commands, places, buffers, uploads);
+    graph.#staging.push(...buffers.slice(host, host + readBackBuffers));
     return graph;
   }
 
@@ -246,6 +256,7 @@ export class Executable {
       encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 0);
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
       gpu.queue.submit([encoder.finish()]);
+      this.uploads.submitted();
       await this.device.settle(staging.mapAsync(1));
       const stamps = new BigUint64Array(staging.getMappedRange(0, bytes).slice(0));
       for (const [k, { step }] of part.entries()) {
@@ -269,15 +280,19 @@ export class Executable {
   }
 
   #writeInputs(inputs: Readonly<Record<string, InputData>>, encoder: GPUCommandEncoder): void {
-    for (const node of this.plan.inputs) {
-      const data = inputs[node.name];
-      const [place] = this.places.get(node.outputs.y.id) ?? [];
-      if (data === undefined || place === undefined) {
-        throw new GpuError(
-          `input ${node.name} is missing; the graph reads ${this.plan.inputs.map(({ name }) => name).join(", ")}`,
-        );
+    try {
+      for (const node of this.plan.inputs) {
+        const data = inputs[node.name];
+        const [place] = this.places.get(node.outputs.y.id) ?? [];
+        if (data === undefined || place === undefined) {
+          throw new GpuError(
+            `input ${node.name} is missing; the graph reads ${this.plan.inputs.map(({ name }) => name).join(", ")}`,
+          );
+        }
+        writeInput(this.uploads, node, data, place, encoder);
       }
-      writeInput(this.device, node, data, place, encoder);
+    } finally {
+      this.uploads.close();
     }
   }
 
@@ -293,6 +308,7 @@ export class Executable {
     const { gpu } = this.device;
     if (wanted.length === 0) {
       gpu.queue.submit([encoder.finish()]);
+      this.uploads.submitted();
       return {};
     }
     const bytes = wanted.reduce((sum, { tensor }) => sum + alignedBytes(tensor), 0);
@@ -311,6 +327,7 @@ export class Executable {
       at += alignedBytes(tensor);
     }
     gpu.queue.submit([encoder.finish()]);
+    this.uploads.submitted();
     try {
       await this.device.settle(staging.mapAsync(1, 0, bytes));
       this.device.check();
@@ -408,7 +425,7 @@ export class Executable {
 const alignedBytes = (t: Tensor): number => Math.ceil(bytesOf(t) / 256) * 256;
 
 function writeInput(
-  device: Device,
+  uploads: Uploads,
   node: InputNode,
   data: InputData,
   place: Place,
@@ -427,7 +444,7 @@ function writeInput(
     throw new GpuError(`input ${name} ${want} has ${sizeOf(shape)} values, given ${data.length}`);
   const given = data instanceof Uint32Array ? "u32" : "f32";
   if (given !== dtype) throw new GpuError(`input ${name} is ${dtype}, given ${given} values`);
-  device.gpu.queue.writeBuffer(place.buffer, place.offset, data.buffer, data.byteOffset, data.byteLength);
+  uploads.write(data, place, encoder);
 }
 
 /** Half floats widened: Node 20 has no Float16Array. */

@@ -19,6 +19,7 @@ import {
   type Tensor,
   type VariableNode,
 } from "./tensor";
+import { uploadBuffers, uploadBytes } from "./uploads";
 
 /** What a graph is to compute: named outputs, and updates of variables that have no other reader. */
 export interface GraphSpec {
@@ -282,7 +283,8 @@ function countBytes(
     slots: role("slot"),
     overhead:
       (blocks.bytes === 0 ? 0 : allocated(blocks.bytes)) +
-      readBackBuffers * allocated(sum(outputs.map((t) => aligned(bytesOf(t))))),
+      readBackBuffers * allocated(sum(outputs.map((t) => aligned(bytesOf(t))))) +
+      (uploadBytes(inputs) === 0 ? 0 : uploadBuffers * allocated(uploadBytes(inputs))),
   };
   return { ...parts, total: sum(Object.values(parts)) };
 }

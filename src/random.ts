@@ -7,64 +7,74 @@
 export type PhiloxCounter = readonly [number, number, number, number];
 export type PhiloxKey = readonly [number, number];
 
-// The multipliers as 16-bit halves: JavaScript has no 32×32 -> 64-bit product of integers.
-const M0 = 0xd2511f53 | 0;
-const M0_LOW = 0x1f53;
-const M0_HIGH = 0xd251;
-const M1 = 0xcd9e8d57 | 0;
-const M1_LOW = 0x8d57;
-const M1_HIGH = 0xcd9e;
+const M0 = 0xd2511f53;
+const M1 = 0xcd9e8d57;
 const WEYL0 = 0x9e3779b9 | 0;
 const WEYL1 = 0xbb67ae85 | 0;
 
 const TWO_24 = 2 ** -24;
+const TWO_32 = 2 ** -32;
 const CHUNK = 4096; // words drawn at a time: small enough for the cache
 
-/** One block into `out[at .. at + 3]`; everything stays in int32 so that nothing is allocated. */
-function block(
+/**
+ * Two blocks into `out[at .. at + 7]`, of a counter and of the next, or of the same: side by side, so that neither waits for its
+ * own last round. The high word of a product is what is left in f64 without the low one, which is exact: the product's
+ * rounding error is below 2^11, so a half more than the quotient by 2^32 never leaves the interval of the right integer.
+ */
+function blocks(
   out: Uint32Array,
   at: number,
   counter0: number,
   counter1: number,
   counter2: number,
   counter3: number,
+  following0: number,
   key0: number,
   key1: number,
 ): void {
-  let c0 = counter0 | 0;
-  let c1 = counter1 | 0;
-  let c2 = counter2 | 0;
-  let c3 = counter3 | 0;
+  let a0 = counter0 | 0;
+  let a1 = counter1 | 0;
+  let a2 = counter2 | 0;
+  let a3 = counter3 | 0;
+  let b0 = following0 | 0;
+  let b1 = a1;
+  let b2 = a2;
+  let b3 = a3;
   let k0 = key0 | 0;
   let k1 = key1 | 0;
   for (let round = 0; round < 10; round++) {
-    // mulhi by halves; no partial sum below passes 2^32.
-    const low0 = c0 & 0xffff;
-    const high0 = c0 >>> 16;
-    const mid0 = (Math.imul(high0, M0_LOW) + (Math.imul(low0, M0_LOW) >>> 16)) | 0;
-    const cross0 = (Math.imul(low0, M0_HIGH) + (mid0 & 0xffff)) | 0;
-    const hi0 = (Math.imul(high0, M0_HIGH) + (mid0 >>> 16) + (cross0 >>> 16)) | 0;
-
-    const low1 = c2 & 0xffff;
-    const high1 = c2 >>> 16;
-    const mid1 = (Math.imul(high1, M1_LOW) + (Math.imul(low1, M1_LOW) >>> 16)) | 0;
-    const cross1 = (Math.imul(low1, M1_HIGH) + (mid1 & 0xffff)) | 0;
-    const hi1 = (Math.imul(high1, M1_HIGH) + (mid1 >>> 16) + (cross1 >>> 16)) | 0;
-
-    const next3 = Math.imul(c0, M0);
-    const next1 = Math.imul(c2, M1);
-    c0 = hi1 ^ c1 ^ k0;
-    c2 = hi0 ^ c3 ^ k1;
-    c1 = next1;
-    c3 = next3;
+    const a3Next = Math.imul(a0, M0);
+    const a1Next = Math.imul(a2, M1);
+    const b3Next = Math.imul(b0, M0);
+    const b1Next = Math.imul(b2, M1);
+    const a2High = ((a0 >>> 0) * M0 - (a3Next >>> 0)) * TWO_32 + 0.5;
+    const a0High = ((a2 >>> 0) * M1 - (a1Next >>> 0)) * TWO_32 + 0.5;
+    const b2High = ((b0 >>> 0) * M0 - (b3Next >>> 0)) * TWO_32 + 0.5;
+    const b0High = ((b2 >>> 0) * M1 - (b1Next >>> 0)) * TWO_32 + 0.5;
+    a0 = (a0High | 0) ^ a1 ^ k0;
+    a2 = (a2High | 0) ^ a3 ^ k1;
+    a1 = a1Next;
+    a3 = a3Next;
+    b0 = (b0High | 0) ^ b1 ^ k0;
+    b2 = (b2High | 0) ^ b3 ^ k1;
+    b1 = b1Next;
+    b3 = b3Next;
     k0 = (k0 + WEYL0) | 0;
     k1 = (k1 + WEYL1) | 0;
   }
-  out[at] = c0;
-  out[at + 1] = c1;
-  out[at + 2] = c2;
-  out[at + 3] = c3;
+  out[at] = a0;
+  out[at + 1] = a1;
+  out[at + 2] = a2;
+  out[at + 3] = a3;
+  out[at + 4] = b0;
+  out[at + 5] = b1;
+  out[at + 6] = b2;
+  out[at + 7] = b3;
 }
+
+/** One block into `out[0 .. 3]`, of eight words. */
+const block = (out: Uint32Array, [c0, c1, c2, c3]: PhiloxCounter, [key0, key1]: PhiloxKey): void =>
+  blocks(out, 0, c0, c1, c2, c3, c0, key0, key1);
 
 /**
  * Philox 4x32-10: four 32-bit words from a 128-bit counter and a 64-bit key.
@@ -72,8 +82,8 @@ function block(
  * @example philox4x32([0, 0, 0, 0], [0, 0]) // [0x6627e8d5, 0xe169c58d, 0xbc57ac4c, 0x9b00dbd8]
  */
 export function philox4x32(counter: PhiloxCounter, key: PhiloxKey): [number, number, number, number] {
-  const out = new Uint32Array(4);
-  block(out, 0, counter[0], counter[1], counter[2], counter[3], key[0], key[1]);
+  const out = new Uint32Array(8);
+  block(out, counter, key);
   const [a = 0, b = 0, c = 0, d = 0] = out;
   return [a, b, c, d];
 }
@@ -104,7 +114,10 @@ function eachChunk(
   const words = new Uint32Array(CHUNK);
   for (let first = 0; first < count; first += CHUNK) {
     const size = Math.min(CHUNK, count - first);
-    for (let at = 0; at < size; at += 4) block(words, at, (first + at) / 4, 0, stream, 0, key0, key1);
+    for (let at = 0; at < size; at += 8) {
+      const counter = (first + at) / 4;
+      blocks(words, at, counter, 0, stream, 0, counter + 1, key0, key1);
+    }
     use(words, first, size);
   }
 }
@@ -161,12 +174,12 @@ export function truncatedNormals(
   if (!(limit >= 0.01))
     throw new RangeError(`truncatedNormals: limit is ${limit} standard deviations; give at least 0.01`);
   const out = normals(seed, stream, count);
-  const [key0, key1] = keyOf(seed);
-  const words = new Uint32Array(4);
+  const key = keyOf(seed);
+  const words = new Uint32Array(8);
   for (let i = 0; i < count; i++) {
     let z = out[i] ?? 0;
     for (let attempt = 0; Math.abs(z) > limit; attempt++) {
-      block(words, 0, i, attempt, stream, 1, key0, key1);
+      block(words, [i, attempt, stream, 1], key);
       z = Math.fround(radiusOf(words[0] ?? 0) * Math.cos(angleOf(words[1] ?? 0)));
     }
     out[i] = z;
@@ -181,16 +194,16 @@ export function truncatedNormals(
  * @example for (const sample of permutation(seed, streamOf(`epoch ${epoch}`), dataset.length)) { }
  */
 export function permutation(seed: number, stream: number, n: number): Uint32Array<ArrayBuffer> {
-  const [key0, key1] = keyOf(seed);
+  const key = keyOf(seed);
   checkStream(stream);
   const order = new Uint32Array(n);
   for (let i = 0; i < n; i++) order[i] = i;
-  const words = new Uint32Array(4);
+  const words = new Uint32Array(8);
   let drawn = 0;
   const below = (bound: number): number => {
     const refused = 2 ** 32 % bound;
     for (;;) {
-      if (drawn % 4 === 0) block(words, 0, drawn / 4, 0, stream, 0, key0, key1);
+      if (drawn % 4 === 0) block(words, [drawn / 4, 0, stream, 0], key);
       const word = words[drawn++ % 4] ?? 0;
       if (word >= refused) return word % bound;
     }

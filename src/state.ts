@@ -12,6 +12,7 @@ import {
   type Tensor,
   type VariableNode,
   type VariableRole,
+  zeros,
 } from "./tensor";
 
 /** Part of a tensor's data in a buffer of the device. */
@@ -64,8 +65,8 @@ export class State {
   async ensure(nodes: readonly VariableNode[]): Promise<void> {
     const fresh = nodes.filter((node) => !this.has(node));
     if (fresh.length > 0) await this.#allocate(fresh);
-    for (const node of fresh) {
-      this.#upload(node.name, node.init(node.outputs.y.shape, this.seed, streamOf(node.name)));
+    for (const { name, init, outputs } of fresh) {
+      if (init !== zeros) this.#upload(name, init(outputs.y.shape, this.seed, streamOf(name)));
     }
   }
 

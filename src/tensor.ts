@@ -44,6 +44,9 @@ export type Layout =
 /** Fills a new variable: `count` values for `shape`, a pure function of the seed and of the variable's stream. */
 export type Initializer = (shape: Shape, seed: number, stream: number) => Float32Array;
 
+/** What memory holds when it is new, so that nothing has to be uploaded. */
+export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
+
 /** State that lives across runs: a parameter, a running statistic or an optimizer's slot. */
 export interface VariableNode extends NodeBase {
   readonly kind: "variable";

@@ -8,10 +8,10 @@ import { resting } from "./resting.mjs";
  * @typedef {{ name: string, version: string, isSlowToStart?: boolean, prepare(row: import("./work.mjs").Row): Promise<Job>,
  *   close(): Promise<void> }} Peer
  *
- * A row in one library. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
+ * A row in one library, or a network that `takesBatches`. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
  * submitted; `results` are those of the last run, in the layouts of work.mjs and parameters.mjs.
  *
- * @typedef {{ run(): void | Promise<void>, finish(): Promise<void>,
+ * @typedef {{ takesBatches?: boolean, run(): void | Promise<void>, finish(): Promise<void>,
  *   results(): Promise<Record<string, ArrayLike<number>>>, close(): void | Promise<void> }} Job
  *
  * @typedef {{ median: number, low: number, high: number }} Spread median and quartiles
@@ -77,7 +77,7 @@ export function compare(own, reference) {
 /** Milliseconds of `count` runs, from the first call to the completed queue, divided by `count`. */
 async function sample(job, count) {
   const start = performance.now();
-  await resting(runs(job, count));
+  await (job.takesBatches === true ? batches(job, count) : resting(runs(job, count)));
   return (performance.now() - start) / count;
 }
 
@@ -86,9 +86,30 @@ async function runs(job, count) {
   await job.finish();
 }
 
-/** A sample lasts long enough for the clock and for waking up; nobody's lasts much longer than a second. */
+/** As in a program that reads batches: libraries get to know which of their buffers are free again. */
+async function batches(job, count) {
+  for (let k = 0; k < count; k++) {
+    await job.run();
+    await turn();
+  }
+  await resting(job.finish());
+}
+
+/** A turn of the event loop. */
+const turn = () => new Promise((resolve) => setImmediate(resolve));
+
+/** Every library's sample lasts long enough for the clock, for waking up, and for a GPU to leave its idle clock. */
 const wanted = 40;
-const longest = 1000;
+
+/** How many runs make a sample: waking up is most of what a single short run takes, so that a few have to be timed. */
+async function runsFor(job) {
+  for (let count = 1; ; ) {
+    const enough = Math.ceil(wanted / (await sample(job, count)));
+    if (enough <= 2 * count) return enough;
+    count = enough;
+  }
+}
+
 /** Short rows take more rounds: a busy neighbour must not decide them. */
 const mostRounds = 25;
 
@@ -133,6 +154,7 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
             `results differ by ${measured.difference.toPrecision(2)}, relative; at most ${tolerance}`,
           );
         }
+        if (row.kind === "network") job.takesBatches = true;
         taking.push({ job, measured });
       } catch (error) {
         measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
@@ -141,18 +163,15 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
         if (peer === peers[0]) break;
       }
     }
-    const warm = [];
-    for (const { job } of taking) warm.push(await sample(job, 1));
-    const count = Math.max(
-      1,
-      Math.min(Math.ceil(wanted / Math.min(...warm)), Math.floor(longest / Math.max(...warm))),
-    );
+    /** @type {number[]} */
+    const counts = [];
+    for (const { job } of taking) counts.push(await runsFor(job));
     const start = performance.now();
     for (let round = 0; round < mostRounds; round++) {
       if (round >= rounds && performance.now() - start > 1000 * seconds) break;
       say(`${row.id}: round ${round + 1}`);
       for (const [k, { job, measured }] of taking.entries()) {
-        measured.times.push(await sample(job, count));
+        measured.times.push(await sample(job, counts[k] ?? 1));
         if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
       }
     }

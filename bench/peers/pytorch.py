@@ -18,9 +18,8 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 
-# As in measure.mjs: a sample lasts about WANTED ms and nobody's much longer than LONGEST; short rows take more rounds,
-# for --seconds.
-WANTED, LONGEST, MOST_ROUNDS = 40, 1000, 25
+# As in measure.mjs: a sample lasts WANTED ms or one run; short rows take more rounds, for --seconds.
+WANTED, MOST_ROUNDS = 40, 25
 
 
 class Refused(Exception):
@@ -107,6 +106,16 @@ def sample(job, variant, device, count):
     return 1000 * (time.perf_counter() - start) / count
 
 
+def runs_for(job, variant, device):
+    """How many runs make a sample: waking up is most of what a single short run takes, so that a few have to be timed."""
+    count = 1
+    while True:
+        enough = math.ceil(WANTED / sample(job, variant, device, count))
+        if enough <= 2 * count:
+            return enough
+        count = enough
+
+
 def start(row, variant, device, reference, version):
     """A variant's first run, its results compared with the first variant's. Returns the job, None where it failed."""
     from pytorch_values import digest
@@ -142,13 +151,12 @@ def measure(row, variants, device, rounds, seconds, version):
             taking.append((job, variant, measured))
     if taking:
         # cuDNN has tried its algorithms in the first runs; the second ones are warm.
-        warm = [sample(job, variant, device, 1) for job, variant, _ in taking]
-        count = max(1, min(math.ceil(WANTED / min(warm)), math.floor(LONGEST / max(warm))))
+        counts = [runs_for(job, variant, device) for job, variant, _ in taking]
         began = time.perf_counter()
         for k in range(MOST_ROUNDS):
             if k >= rounds and time.perf_counter() - began > seconds:
                 break
-            for job, variant, measured in taking:
+            for (job, variant, measured), count in zip(taking, counts):
                 measured["times"].append(sample(job, variant, device, count))
     summarize(everything)
     return result_of(row, everything)

@@ -1,3 +1,5 @@
+import { list } from "./product";
+
 // Reductions over the threads of a workgroup, through workgroup memory; all threads must call and all get the result.
 // The first barrier lets the next call reuse the memory.
 
@@ -69,7 +71,14 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let size = ${slices.size};
   var sum = T(0.0);
   if (i < size) {
-    for (var z = local.y; z < ${slices.count}; z += ${rows}u) { sum += T(${slices.of}[z * size + i]); }
+    let count = ${slices.count};
+    var z = local.y;
+    // Four loads are on their way at a time.
+    for (; z + ${3 * rows}u < count; z += ${4 * rows}u) {
+${list(4, (k) => `      let x${k} = T(${slices.of}[(z + ${k * rows}u) * size + i]);`)}
+      sum = sum + x0 + x1 + x2 + x3;
+    }
+    for (; z < count; z += ${rows}u) { sum += T(${slices.of}[z * size + i]); }
   }
   let total = sumOfRows(sum, local.y * ${columns}u + local.x);
   if (local.y == 0u && i < size) { ${slices.store} }

@@ -28,7 +28,7 @@ export const constantInit =
   (value: number): Initializer =>
   (shape) =>
     new Float32Array(sizeOf(shape)).fill(value);
-export const zeros: Initializer = constantInit(0);
+export { zeros } from "../tensor";
 export const ones: Initializer = constantInit(1);
 
 /** Uniform in ±bound. */

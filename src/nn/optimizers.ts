@@ -1,5 +1,5 @@
 import { adamUpdate, adamWUpdate, sgdMomentumUpdate, sgdUpdate } from "../ops/optimizers";
-import { type Initializer, sizeOf, type Tensor, variable } from "../tensor";
+import { type Tensor, variable, zeros } from "../tensor";
 
 /** Parameters that are trained differently: those whose names match. The first group that matches counts. */
 export interface ParameterGroup {
@@ -32,8 +32,6 @@ export interface Optimizer {
   /** Declares the update of one parameter with its slots; `scalar` gives the input of a name. */
   declare(parameter: Tensor, gradient: Tensor, scalar: (name: string) => Tensor): readonly Tensor[];
 }
-
-const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));
 
 function nameOf(parameter: Tensor): string {
   if (parameter.node.kind === "variable") return parameter.node.name;

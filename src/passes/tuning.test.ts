@@ -107,6 +107,9 @@ test("the rules take the largest tile that fills a GPU and is mostly used", () =
   expect(kernelFor(32768, 64)).toBe("tiled64");
   expect(kernelFor(1024, 512)).toBe("tiled32x64");
   expect(kernelFor(256, 256)).toBe("tiled32");
+  // Few results, whose long sums the parts of a workgroup share where there is memory for it.
+  expect(kernelFor(256, 256, { maxComputeWorkgroupStorageSize: 32768 })).toBe("dealt32");
+  expect(kernelFor(65536, 24, { maxComputeWorkgroupStorageSize: 32768 })).toBe("tiled32");
   expect(kernelFor(65536, 24)).toBe("tiled32");
   expect(kernelFor(4096, 4095)).toBe("tiled64Scalar");
   expect(kernelFor(4096, 4096, { maxComputeInvocationsPerWorkgroup: 64 })).toBe("tiled32");
