@@ -323,6 +323,7 @@ store_parts(((z * groups + g) * (K / groups) + ${row}) * (R * S * cg) + ${column
     };
   },
   extent: ({ R, S, C, K, groups, Z }) => [(R * S * C) / groups, K / groups, groups * Z],
+  length: ({ N, P, Q, Z }) => (N * P * Q) / Z,
   tensors: ["dy", "x", "parts"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };

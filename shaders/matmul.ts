@@ -68,6 +68,7 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
       `store_y(${row} * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
   }),
   extent: ({ M, N }) => [N, M, 1],
+  length: ({ K }) => K,
   tensors: ["a", "b", "y"],
   notInFours: inFours(last),
 });
@@ -149,6 +150,7 @@ const manySlices: Problem<"B M N L Z"> = {
       `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
   }),
   extent: ({ B, M, N, Z }) => [N, M, B * Z],
+  length: ({ L, Z }) => L / Z,
   tensors: ["a", "b", "y"],
   notInFours: inFours(["M", "N"]),
 };

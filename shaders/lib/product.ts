@@ -66,6 +66,8 @@ export interface Problem<Names extends string> {
   readonly product: (vec: boolean) => Product;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
+  /** Steps of one product's sum, where it may be long enough for tiles that only pay then. */
+  readonly length?: (sizes: Sizes<Names>) => number;
   /** Every tensor of the op: all or none are bound as vec4. */
   readonly tensors: readonly string[];
   /** Why its tensors cannot be bound as vec4. */

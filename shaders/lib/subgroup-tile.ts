@@ -10,20 +10,28 @@ const mostLanes = 16;
 /** Rows of a lane in the tile of a long product. */
 const most = 4;
 
-/** Rows of the tile, `lanes` times `perLane`; the columns are four a lane. */
+/** Multiplications from which a wide tile gets back what its compilation takes longer, and columns that fill it. */
+const wideWork = 2 ** 26;
+const wideShare = 0.75;
+
+/** Rows of the tile, `lanes` times `perLane`; the columns are `groups` of four a lane. */
 interface Tile {
   readonly lanes: number;
   readonly perLane: number;
+  readonly groups: 1 | 2;
   /** Rows that one turn of the storing loop writes: each costs compile time, few cost selections. */
   readonly stores: number;
 }
+
+/** The accumulator of a row in one of the groups of columns. */
+const accumulator = (row: number, group: number): string => `y${row}${group === 0 ? "" : `wide`}`;
 
 /**
  * A tile of a product in the registers of one subgroup: every element of a factor is loaded by exactly one lane, and the
  * rows' elements reach the other lanes by broadcast. Barriers and workgroup memory are not needed.
  */
 function subgroupTile(product: Product, vec: boolean, tile: Tile): string {
-  const { lanes, perLane } = tile;
+  const { lanes, perLane, groups } = tile;
   const rows = lanes * perLane;
   const inner = product.a.contiguous === "steps" ? alongSteps : acrossSteps;
   const { declare, loop } = inner(product, vec, tile);
@@ -34,10 +42,10 @@ ${product.setup}
   let rows = ${product.rows};
   let columns = ${product.columns};
   let first = group.y * ${rows}u;
-  let four = group.x * ${lanes}u + lane;
+  let four = group.x * ${lanes * groups}u + lane;
   if (first >= rows) { return; }
 ${declare}
-${list(rows, (r) => `  var y${r} = vec4f();`)}
+${list(rows, (r) => list(groups, (g) => `  var ${accumulator(r, g)} = vec4f();`))}
 ${product.loops === undefined ? loop : product.loops(loop)}
 ${storeRows(product, vec, tile)}
 }`;
@@ -79,19 +87,19 @@ ${list(perLane, (k) => list(lanes, (lane) => row(k, lane)))}
   };
 }
 
-/** Each lane loads four rows side by side, of several steps. */
-function acrossSteps(product: Product, vec: boolean, { lanes }: Tile) {
+/** Each lane loads four rows side by side, of several steps: few where the tile is wide, so that the code stays small. */
+function acrossSteps(product: Product, vec: boolean, { lanes, groups }: Tile) {
   const { a, b, from, to } = product;
-  const steps = vec ? 4 : 2;
-  const fours = (factor: typeof a, step: string, live: string) =>
-    vec ? factor.load(0, step, live) : `vec4f(${list(4, (k) => factor.load(k, step, live), ", ")})`;
+  const steps = vec && groups === 1 ? 4 : 2;
+  const fours = (factor: typeof a, k: number, step: string, live: string) =>
+    vec ? factor.load(k, step, live) : `vec4f(${list(4, (c) => factor.load(c, step, live), ", ")})`;
   const broadcast = (lane: number) => `{
 ${list(steps, (v) => `let s${v} = subgroupBroadcast(a${v}, ${lane}u);`, " ")}
-${list(4, (c) => `y${lane * 4 + c} += ${list(steps, (v) => `s${v}.${"xyzw"[c]} * b${v}`, " + ")};`)}
+${list(4, (c) => list(groups, (g) => `${accumulator(lane * 4 + c, g)} += ${list(steps, (v) => `s${v}.${"xyzw"[c]} * b${v}_${g}`, " + ")};`))}
 }`;
   return {
     declare: `${vec ? a.line(0, "first / 4u + lane") : list(4, (k) => a.line(k, `first + lane * 4u + ${k}u`))}
-${columnLines(product, vec)}
+${list(groups, (g) => (g === 0 ? columnLines(product, vec) : b.line(g, `four + ${g * lanes}u`)))}
 ${a.position?.start(from, 1) ?? ""}
 ${b.position?.start(from, 1) ?? ""}`,
     loop: `
@@ -99,8 +107,8 @@ for (var t = ${from}; t < ${to}; t += ${steps}u) {
 ${list(
   steps,
   (v) => `let live${v} = t + ${v}u < ${to};
-let a${v} = ${fours(a, `(t + ${v}u)`, `live${v}`)};
-let b${v} = ${fours(b, `(t + ${v}u)`, `live${v}`)};
+let a${v} = ${fours(a, 0, `(t + ${v}u)`, `live${v}`)};
+${list(groups, (g) => `let b${v}_${g} = ${fours(b, g, `(t + ${v}u)`, `live${v}`)};`)}
 ${a.position?.advance ?? ""}
 ${b.position?.advance ?? ""}`,
 )}
@@ -110,17 +118,22 @@ ${list(lanes, broadcast)}
 }
 
 /** A loop over the rows, so that there are few places that store: each is compiled once a lane. */
-function storeRows(product: Product, vec: boolean, { lanes, perLane, stores }: Tile): string {
+function storeRows(product: Product, vec: boolean, { lanes, perLane, groups, stores }: Tile): string {
   const turns = (lanes * perLane) / stores;
   return `
 let limit = rows - first;
 for (var turn = 0u; turn < min(limit, ${turns}u); turn++) {
 ${list(stores, (s) => {
-  const names = Array.from({ length: turns }, (_, r) => `y${s * turns + r}`);
+  const stored = (g: number) => {
+    const names = Array.from({ length: turns }, (_, r) => accumulator(s * turns + r, g));
+    return `{
+let v = ${choose(names, "turn")};
+${storeFour(product, vec, `(first + i${s})`, g === 0 ? "four" : `(four + ${g * lanes}u)`, "v")}
+}`;
+  };
   return `let i${s} = turn + ${s * turns}u;
 if (i${s} < limit) {
-let v = ${choose(names, "turn")};
-${storeFour(product, vec, `(first + i${s})`, "four", "v")}
+${list(groups, stored)}
 }`;
 })}
 }`;
@@ -141,38 +154,50 @@ export function choose(names: readonly string[], index: string, bit = 0): string
 
 /** The kernels of a product for software adapters, in vec4 or not, for few rows or many. */
 export function subgroupKernels<Names extends string>(
-  { product, extent, tensors, notInFours }: Problem<Names>,
+  { product, extent, tensors, notInFours, length }: Problem<Names>,
   stores: number,
 ): Kernel[] {
   const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
-  const variant = (vec: boolean, perLane: number): Kernel =>
+  const variant = (vec: boolean, perLane: number, groups: 1 | 2 = 1): Kernel =>
     kernel<Names>({
-      name: `subgroup${vec ? "" : "Scalar"}${perLane === most ? "" : perLane}`,
+      name: `subgroup${vec ? "" : "Scalar"}${groups === 1 ? "" : "Wide"}${perLane === most ? "" : perLane}`,
       family: "software",
       enables: ["subgroups"],
       workgroup: (context) => [lanesOf(context), 1, 1],
       vec: vec ? tensors : [],
       rejects: (sizes, { subgroupSize }) => {
         if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
-        if (subgroupSize > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
+        if (subgroupSize * groups > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
         const [, rows] = extent(sizes);
         if (perLane < most && rows > perLane * subgroupSize)
           return `${rows} rows are more than ${perLane} a lane`;
         return vec ? notInFours(sizes) : undefined;
       },
+      suits: (sizes, context) => {
+        if (groups === 1) return true;
+        const [columns, rows, products] = extent(sizes);
+        const width = 4 * groups * lanesOf(context);
+        return (
+          columns * rows * products * (length?.(sizes) ?? 0) >= wideWork &&
+          columns >= wideShare * width * cover(columns, width)
+        );
+      },
       groups: (sizes, context) => {
         const [columns, rows, products] = extent(sizes);
         const lanes = lanesOf(context);
-        return [cover(columns, 4 * lanes), cover(rows, perLane * lanes), products];
+        return [cover(columns, 4 * groups * lanes), cover(rows, perLane * lanes), products];
       },
       body: (_, context) =>
         subgroupTile(product(vec), vec, {
           lanes: lanesOf(context),
           perLane,
+          groups,
           stores: perLane < most ? 1 : stores,
         }),
     });
+  const { a, b } = product(true);
   // The fewest rows that do: those past the last are computed, and thrown away.
-  const perLane = product(true).a.contiguous === "steps" ? [1, 2, most] : [most];
-  return [true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)));
+  const perLane = a.contiguous === "steps" ? [1, 2, most] : [most];
+  const wide = a.contiguous === "lines" && b.contiguous === "lines" ? [variant(true, most, 2)] : [];
+  return [...wide, ...[true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)))];
 }
