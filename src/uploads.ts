@@ -51,10 +51,11 @@ export class Uploads {
     return this.#open;
   }
 
-  /** All inputs of a run are written: what was opened for them may be submitted. */
+  /** All inputs of a run are written: what was opened for them may be submitted. What a failed run left stays filled till then. */
   close(): void {
-    this.#open?.buffer.unmap();
-    this.#filled = this.#open?.buffer;
+    if (this.#open === undefined) return;
+    this.#open.buffer.unmap();
+    this.#filled = this.#open.buffer;
     this.#open = undefined;
   }
 
