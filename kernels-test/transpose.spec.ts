@@ -11,5 +11,7 @@ export default spec(transpose, {
   cases: [
     { why: "rows and columns differ", x: [5, 7] },
     { why: "one row", x: [1, 70] },
+    { why: "both in fours", x: [12, 20] },
+    { why: "both in fours, more than a workgroup", x: [36, 68] },
   ],
 });

@@ -1,4 +1,4 @@
-import { transposeDirect } from "../../shaders/transpose";
+import { transposeDirect, transposeFours } from "../../shaders/transpose";
 import { type DefinedOp, defineOp } from "../op";
 
 /** Rows and columns of a matrix exchanged: y[n, m] = x[m, n]. */
@@ -7,5 +7,5 @@ export const transpose: DefinedOp<{ x: "M N" }, { y: "N M" }, Record<never, neve
   inputs: { x: "M N" },
   outputs: { y: "N M" },
   grad: ({ dy }) => ({ x: transpose({ x: dy }).y }),
-  kernels: [transposeDirect],
+  kernels: [transposeFours, transposeDirect],
 });
