@@ -1,27 +1,34 @@
-import { maxPool, maxPoolGrad } from "../src/ops/max-pool";
+import { maxPool, maxPoolGrad, maxPoolValues } from "../src/ops/max-pool";
 import { permutation, streamOf } from "../src/random";
 import { input } from "../src/tensor";
 import { eachValue, poolBench, poolCases } from "./pool-windows";
-import { spec } from "./spec";
+import { type CaseSizes, spec } from "./spec";
+
+/** All different, so that the gradient has no kink, and negative, so that zeros from a padding would win. */
+const inputs = {
+  x: {
+    make: (_: CaseSizes, count: number) =>
+      Array.from(permutation(1, streamOf("maxPool"), count), (k) => -0.01 * (k + 1)),
+  },
+};
+
+function maxima(x: ArrayLike<number>, sizes: CaseSizes) {
+  const count = sizes.N * sizes.P * sizes.Q * sizes.C;
+  const y = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
+  const index = new Float64Array(count);
+  eachValue(sizes, (xi, yi, place) => {
+    const v = x[xi] ?? 0;
+    if (!(v > (y[yi] ?? 0))) return;
+    y[yi] = v;
+    index[yi] = place;
+  });
+  return { y, index };
+}
 
 export const maxPoolSpec = spec(maxPool, {
   tolerance: "copy",
-  // All different, so that the gradient has no kink, and negative, so that zeros from a padding would win.
-  inputs: {
-    x: { make: (_, count) => Array.from(permutation(1, streamOf("maxPool"), count), (k) => -0.01 * (k + 1)) },
-  },
-  reference: ({ x }, sizes) => {
-    const count = sizes.N * sizes.P * sizes.Q * sizes.C;
-    const y = new Float64Array(count).fill(Number.NEGATIVE_INFINITY);
-    const index = new Float64Array(count);
-    eachValue(sizes, (xi, yi, place) => {
-      const v = x[xi] ?? 0;
-      if (!(v > (y[yi] ?? 0))) return;
-      y[yi] = v;
-      index[yi] = place;
-    });
-    return { y, index };
-  },
+  inputs,
+  reference: ({ x }, sizes) => maxima(x, sizes),
   cases: poolCases,
   bench: poolBench,
   rejects: [
@@ -35,6 +42,14 @@ export const maxPoolSpec = spec(maxPool, {
     { x: [1, 4, 4, 2], stride: [1, 0], error: /^maxPool: stride is 1,0, expected at least 1/ },
     { x: [4, 4, 2], error: /^maxPool: x has rank 3, expected 4/ },
   ],
+});
+
+export const maxPoolValuesSpec = spec(maxPoolValues, {
+  tolerance: "copy",
+  inputs,
+  reference: ({ x }, sizes) => ({ y: maxima(x, sizes).y }),
+  cases: poolCases,
+  bench: poolBench,
 });
 
 /** The gradient of a pooling. */

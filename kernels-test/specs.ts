@@ -36,7 +36,7 @@ import { globalAvgPoolGradSpec, globalAvgPoolSpec } from "./global-avg-pool.spec
 import im2colSpec from "./im2col.spec";
 import { localResponseNormGradSpec, localResponseNormSpec } from "./local-response-norm.spec";
 import { matmulNTSpec, matmulSpec, matmulTNSpec } from "./matmul.spec";
-import { maxPoolGradSpec, maxPoolSpec } from "./max-pool.spec";
+import { maxPoolGradSpec, maxPoolSpec, maxPoolValuesSpec } from "./max-pool.spec";
 import meanSpec from "./mean.spec";
 import meanSquaredErrorSpec, { meanSquaredErrorGradSpec } from "./mean-squared-error.spec";
 import movingAverageSpec from "./moving-average.spec";
@@ -116,6 +116,7 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   matmulTN: matmulTNSpec,
   maxPool: maxPoolSpec,
   maxPoolGrad: maxPoolGradSpec,
+  maxPoolValues: maxPoolValuesSpec,
   mean: meanSpec,
   meanSquaredError: meanSquaredErrorSpec,
   meanSquaredErrorGrad: meanSquaredErrorGradSpec,

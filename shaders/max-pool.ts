@@ -7,12 +7,16 @@ type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
 const fourChannels = ({ C }: { readonly C: number }) =>
   C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
+/** WGSL for kernels that record the maxima's places, for the gradient. */
+const recorded = (isRecorded: boolean, text: string): string => (isRecorded ? text : "");
+const tensors = (isRecorded: boolean): string[] => ["x", "y", ...(isRecorded ? ["index"] : [])];
+
 /** One output (of one or four channels) a thread. Windows are cut to the image first, so that the loops test nothing. */
-const pool = (of: 1 | 4): Kernel =>
+const pool = (of: 1 | 4, isRecorded: boolean): Kernel =>
   kernel<Pool>({
     name: of === 4 ? "vec4" : "scalar",
     workgroup: [64, 1, 1],
-    ...(of === 4 ? { vec: ["x", "y", "index"], rejects: fourChannels } : {}),
+    ...(of === 4 ? { vec: tensors(isRecorded), rejects: fourChannels } : {}),
     groups: ({ N, P, Q, C }) => [cover((Q * C) / of, 64), P, N],
     body: () => wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
@@ -29,18 +33,18 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let s1 = min(windowW, W + padW - left);
   let origin = (global.z * H + top - padH) * W + left - padW;
   var best = T(x[(origin + r0 * W + s0) * channels + c]);
-  var place = ${of === 4 ? "vec4u" : "u32"}(r0 * windowW + s0);
+${recorded(isRecorded, `  var place = ${of === 4 ? "vec4u" : "u32"}(r0 * windowW + s0);`)}
   for (var r = r0; r < r1; r++) {
     for (var s = s0; s < s1; s++) {
       let v = T(x[(origin + r * W + s) * channels + c]);
       // Only a greater value replaces the best: the first of equals stays.
-      place = select(place, ${of === 4 ? "vec4u" : "u32"}(r * windowW + s), v > best);
+${recorded(isRecorded, `      place = select(place, ${of === 4 ? "vec4u" : "u32"}(r * windowW + s), v > best);`)}
       best = max(best, v);
     }
   }
   let i = (global.z * P + global.y) * Q * channels + global.x;
   store_y(i, c, best);
-  store_index(i, c, place);
+${recorded(isRecorded, "  store_index(i, c, place);")}
 }`,
   });
 
@@ -94,28 +98,29 @@ const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === 
  * are found once for all the windows that share the row. What lies outside the image is read from its edge: a value
  * that the window holds anyway is never greater than itself, so neither maximum nor place change.
  */
-const strips = kernel<Pool>({
-  name: "strips",
-  workgroup: [64, 1, 1],
-  vec: ["x", "y", "index"],
-  constants: ["windowH", "windowW", "strideH", "strideW"],
-  rejects: ({ C, windowH, windowW, strideH, strideW }) =>
-    fourChannels({ C }) ??
-    (windowH * windowW > 9 || strideH > 3 || strideW > 3
-      ? `a ${windowH}×${windowW} window with stride ${strideH}, ${strideW} is large`
-      : undefined),
-  groups: ({ N, P, Q, C }, context) => [
-    cover((Math.ceil(Q / strip) * C) / 4, 64),
-    cover(P, bandRows(context)),
-    N,
-  ],
-  body: ({ windowH, windowW, strideH, strideW }, context) => {
-    const columns = (strip - 1) * strideW + windowW;
-    const kept = Math.max(0, windowH - strideH);
-    const ahead = Math.ceil(kept / strideH);
-    const each = (rows: number, item: (r: number, u: number) => string) =>
-      list(rows, (r) => list(strip, (u) => item(r, u)));
-    return wgsl`
+const strips = (isRecorded: boolean): Kernel =>
+  kernel<Pool>({
+    name: "strips",
+    workgroup: [64, 1, 1],
+    vec: tensors(isRecorded),
+    constants: ["windowH", "windowW", "strideH", "strideW"],
+    rejects: ({ C, windowH, windowW, strideH, strideW }) =>
+      fourChannels({ C }) ??
+      (windowH * windowW > 9 || strideH > 3 || strideW > 3
+        ? `a ${windowH}×${windowW} window with stride ${strideH}, ${strideW} is large`
+        : undefined),
+    groups: ({ N, P, Q, C }, context) => [
+      cover((Math.ceil(Q / strip) * C) / 4, 64),
+      cover(P, bandRows(context)),
+      N,
+    ],
+    body: ({ windowH, windowW, strideH, strideW }, context) => {
+      const columns = (strip - 1) * strideW + windowW;
+      const kept = Math.max(0, windowH - strideH);
+      const ahead = Math.ceil(kept / strideH);
+      const each = (rows: number, item: (r: number, u: number) => string) =>
+        list(rows, (r) => list(strip, (u) => item(r, u)));
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
   let first = global.x / channels;
@@ -124,7 +129,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   if (q0 >= Q) { return; }
 ${list(columns, (k) => `  let at${k} = clamp(i32(q0 * strideW + ${k}u) - i32(padW), 0, i32(W) - 1);`)}
 ${list(strip, (u) => `  let s${u} = max((q0 + ${u}u) * strideW, padW) - (q0 + ${u}u) * strideW;`)}
-${each(windowH, (r, u) => `  var best${r}_${u} = vec4f(); var place${r}_${u} = vec4u();`)}
+${each(windowH, (r, u) => `  var best${r}_${u} = vec4f(); ${recorded(isRecorded, `var place${r}_${u} = vec4u();`)}`)}
   let begin = global.y * ${bandRows(context)}u;
   let end = min(begin + ${bandRows(context)}u, P);
   // The first turns, before the band, only find the maxima of rows that its first windows share with those above.
@@ -137,9 +142,12 @@ ${list(
 ${list(columns, (k) => `      let x${k} = vec4f(x[u32(row + at${k}) * channels + c]);`)}
 ${list(
   strip,
-  (u) => `      var b${u} = x${u * strideW}; var k${u} = vec4u(s${u});
-${list(windowW - 1, (s) => `      k${u} = select(k${u}, vec4u(${s + 1}u), x${u * strideW + s + 1} > b${u}); b${u} = max(b${u}, x${u * strideW + s + 1});`)}
-      best${kept + r}_${u} = b${u}; place${kept + r}_${u} = k${u};`,
+  (u) => `      var b${u} = x${u * strideW}; ${recorded(isRecorded, `var k${u} = vec4u(s${u});`)}
+${list(windowW - 1, (s) => {
+  const next = `x${u * strideW + s + 1}`;
+  return `      ${recorded(isRecorded, `k${u} = select(k${u}, vec4u(${s + 1}u), ${next} > b${u});`)} b${u} = max(b${u}, ${next});`;
+})}
+      best${kept + r}_${u} = b${u}; ${recorded(isRecorded, `place${kept + r}_${u} = k${u};`)}`,
 )}
     }`,
 )}
@@ -149,18 +157,27 @@ ${list(windowW - 1, (s) => `      k${u} = select(k${u}, vec4u(${s + 1}u), x${u *
 ${list(
   strip,
   (u) => `      if (q0 + ${u}u < Q) {
-        var b = best0_${u}; var k = r0 * windowW + place0_${u};
-${list(windowH - 1, (r) => `        k = select(k, ${(r + 1) * windowW}u + place${r + 1}_${u}, best${r + 1}_${u} > b); b = max(b, best${r + 1}_${u});`)}
+        var b = best0_${u}; ${recorded(isRecorded, `var k = r0 * windowW + place0_${u};`)}
+${list(windowH - 1, (r) => {
+  const next = `best${r + 1}_${u}`;
+  return `        ${recorded(isRecorded, `k = select(k, ${(r + 1) * windowW}u + place${r + 1}_${u}, ${next} > b);`)} b = max(b, ${next});`;
+})}
         store_y(i + ${u}u * channels, c, b);
-        store_index(i + ${u}u * channels, c, k);
+        ${recorded(isRecorded, `store_index(i + ${u}u * channels, c, k);`)}
       }`,
 )}
     }
-${each(kept, (r, u) => `best${r}_${u} = best${r + strideH}_${u}; place${r}_${u} = place${r + strideH}_${u};`)}
+${each(kept, (r, u) => `best${r}_${u} = best${r + strideH}_${u}; ${recorded(isRecorded, `place${r}_${u} = place${r + strideH}_${u};`)}`)}
   }
 }`;
-  },
-});
+    },
+  });
 
-export const maxPoolKernels: readonly Kernel[] = [strips, pool(4), pool(1)];
+const kernels = (isRecorded: boolean): readonly Kernel[] => [
+  strips(isRecorded),
+  pool(4, isRecorded),
+  pool(1, isRecorded),
+];
+export const maxPoolKernels: readonly Kernel[] = kernels(true);
+export const maxPoolValuesKernels: readonly Kernel[] = kernels(false);
 export const maxPoolGradKernels: readonly Kernel[] = [gradTiles, grad(4), grad(1)];

@@ -95,6 +95,8 @@ interface Declaration<
   readonly view?: (shape: Shape, attrs: AttrValues<A>) => Shape;
   /** The output is a sum over this axis, so that windows along it can be added up. */
   readonly sumOver?: string;
+  /** By the name of an output: the op that makes the others alone, for graphs that do not read that one. */
+  readonly without?: Readonly<Partial<Record<keyof O & string, () => Op>>>;
   /** In the order of preference; the last accepts everything. */
   readonly kernels?: readonly (Kernel | Lowering)[];
 }
@@ -111,6 +113,7 @@ export interface Op {
   readonly operandKinds: Readonly<Record<string, OperandKind>>;
   readonly view: boolean;
   readonly sumOver: string | undefined;
+  readonly without: Readonly<Record<string, (() => Op) | undefined>>;
   readonly kernels: readonly (Kernel | Lowering)[];
   readonly differentiable: boolean;
   flops(sizes: Sizes): number;
@@ -195,6 +198,7 @@ export function defineOp<
     operandKinds: mapValues(inputs, (signature, key) => operandKind(signature, declaration.elementwise, key)),
     view: declaration.view !== undefined,
     sumOver: declaration.sumOver,
+    without: declaration.without ?? {},
     kernels: declaration.kernels ?? [],
     differentiable: declaration.grad !== undefined,
     flops: (sizes) => declaration.flops?.(sizes) ?? 0,

@@ -7,6 +7,7 @@ import { order } from "./passes/order";
 import { type Choose, select, type Target } from "./passes/select";
 import { ownerOf, readsOf, type SelectedStep, type Step, writesOf } from "./passes/step";
 import { chooserOf, type Tuning } from "./passes/tuning";
+import { withoutUnread } from "./passes/unread";
 import { outerRowBytes, type Window, windows } from "./passes/window";
 import { type Program, Shaders } from "./source";
 import { layoutVariables, split } from "./state";
@@ -134,9 +135,12 @@ export function fusedSteps(
   { maxStorageBuffersPerShaderStage }: Pick<PlanLimits, "maxStorageBuffersPerShaderStage">,
   isFusing = true,
 ): Step[] {
-  const ops = nodesOf(spec).filter((n): n is OpNode => n.kind === "op");
-  if (!isFusing) return ops.filter(({ op }) => !op.view).map((node) => ({ node, epilogue: [] }));
   const kept = new Set(Object.values(spec.outputs).flatMap((t) => [t.id, ownerOf(t).id]));
+  const ops = withoutUnread(
+    nodesOf(spec).filter((n): n is OpNode => n.kind === "op"),
+    kept,
+  );
+  if (!isFusing) return ops.filter(({ op }) => !op.view).map((node) => ({ node, epilogue: [] }));
   return fuse(ops, kept, maxStorageBuffersPerShaderStage);
 }
 

@@ -35,7 +35,7 @@ import { globalAvgPool, globalAvgPoolGrad } from "./global-avg-pool";
 import { im2col } from "./im2col";
 import { localResponseNorm, localResponseNormGrad } from "./local-response-norm";
 import { matmul, matmulNT, matmulTN } from "./matmul";
-import { maxPool, maxPoolGrad } from "./max-pool";
+import { maxPool, maxPoolGrad, maxPoolValues } from "./max-pool";
 import { mean } from "./mean";
 import { meanSquaredError, meanSquaredErrorGrad } from "./mean-squared-error";
 import { movingAverage } from "./moving-average";
@@ -108,6 +108,7 @@ export const ops = {
   matmulTN,
   maxPool,
   maxPoolGrad,
+  maxPoolValues,
   mean,
   meanSquaredError,
   meanSquaredErrorGrad,

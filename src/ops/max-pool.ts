@@ -1,4 +1,4 @@
-import { maxPoolGradKernels, maxPoolKernels } from "../../shaders/max-pool";
+import { maxPoolGradKernels, maxPoolKernels, maxPoolValuesKernels } from "../../shaders/max-pool";
 import { defineOp, flag, int, pair } from "../op";
 import { checkPool, checkPoolGrad, pooledSizes } from "./pool-windows";
 
@@ -16,7 +16,19 @@ export const maxPool = defineOp({
   dims: pooledSizes,
   check: checkPool,
   grad: ({ index, dy }, own, { H, W }) => ({ x: maxPoolGrad({ dy, index, H, W, ...own }).dx }),
+  without: { index: () => maxPoolValues },
   kernels: maxPoolKernels,
+});
+
+/** `maxPool` without the places, where no gradient asks for them. */
+export const maxPoolValues = defineOp({
+  name: "maxPoolValues",
+  inputs: { x: "N H W C" },
+  outputs: { y: "N P Q C" },
+  attrs,
+  dims: pooledSizes,
+  check: checkPool,
+  kernels: maxPoolValuesKernels,
 });
 
 /** Gradient of `maxPool`: every input gathers dy from the windows whose recorded maximum it is. */

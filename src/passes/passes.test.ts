@@ -6,6 +6,7 @@ import { add } from "../ops/add";
 import { biasAdd } from "../ops/bias-add";
 import { columnSum } from "../ops/column-sum";
 import { conv2d } from "../ops/conv2d";
+import { maxPool } from "../ops/max-pool";
 import { sgdMomentumUpdate } from "../ops/optimizers";
 import { flatten } from "../ops/reshape";
 import { sum } from "../ops/sum";
@@ -39,6 +40,19 @@ test("a value that somebody else reads, or that is an output, goes through memor
   const { biased: other } = layer();
   const both = add({ a: relu({ x: other }).y, b: other }).y;
   expect(planOf({ outputs: { both } }).steps[0]?.epilogue.map(({ op }) => op.name)).toEqual(["biasAdd"]);
+});
+
+test("max pooling records places only for a gradient, or where they are asked for", () => {
+  const x = input("x", [2, 8, 8, 4]);
+  const { y, index } = maxPool({ x });
+  const ops = (spec: GraphSpec, options?: PlanOptions) =>
+    planOf(spec, options).steps.map(({ node }) => node.op.name);
+  expect(ops({ outputs: { y } })).toEqual(["maxPoolValues"]);
+  expect(ops({ outputs: { y: relu({ x: y }).y } }, { fuse: false })).toEqual(["maxPoolValues", "relu"]);
+  expect(ops({ outputs: { y, index } })).toEqual(["maxPool"]);
+  const [dx] = gradients(sum({ x: y }).y, [x]);
+  if (dx === undefined) throw new Error("x has no gradient");
+  expect(ops({ outputs: { y, dx } })).toContain("maxPool");
 });
 
 test("a residual is added by the later of its two producers", () => {
