@@ -110,11 +110,11 @@ const notInFours = (C: number, K: number, groups: number): string | undefined =>
  * the row's end tests the left and the right edge.
  */
 const forward: Problem<Conv> = {
-  product: (vec) => {
+  product: (vec, steps = vec ? 4 : 1) => {
     const per = vec ? 4 : 1;
     return {
       setup: `
-  let cAll = C / ${per}u;
+  let cAll = C / ${steps}u;
   let cg = cAll / groups;
   let kg = K / groups;
   let merged = groups == 1u && dilationW == 1u;
@@ -136,7 +136,7 @@ const forward: Problem<Conv> = {
   let begin${k} = select(0x80000000u, (side${k} + s * dilationW) * cAll, h${k} < H);`,
         load: (k, step, live) =>
           load(
-            vec,
+            steps,
             "x",
             `row${k} + begin${k} + ${step}`,
             `(begin${k} + ${step} < edge${live === undefined ? "" : ` && ${live}`})`,
@@ -145,7 +145,7 @@ const forward: Problem<Conv> = {
       b: {
         contiguous: "steps",
         line: (k, at) => `let w${k} = (group.z * kg + min(${at}, kg - 1u)) * R * S * cg;`,
-        load: (k, step, live) => load(vec, "w", `w${k} + tap + ${step}`, live),
+        load: (k, step, live) => load(steps, "w", `w${k} + tap + ${step}`, live),
       },
       from: "0u",
       to: "select(cg, S * cg, merged)",
@@ -162,6 +162,8 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
     };
   },
   extent: ({ N, P, Q, K, groups }) => [K / groups, N * P * Q, groups],
+  length: ({ R, S, C, groups }) => (R * S * C) / groups,
+  alongSteps: ["x", "w"],
   tensors: ["x", "w", "y"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -171,7 +173,7 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
  * inputs fall into classes by their remainders; those of one class meet the same taps, so each class is a dense product.
  */
 const gradX: Problem<Conv> = {
-  product: (vec) => {
+  product: (vec, steps = vec ? 4 : 1) => {
     const per = vec ? 4 : 1;
     return {
       functions: `
@@ -185,7 +187,7 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
 }`,
       setup: `
   let cg = C / groups / ${per}u;
-  let kAll = K / ${per}u;
+  let kAll = K / ${steps}u;
   let kg = kAll / groups;
   let g = group.z % groups;
   let firstCol = group.z / groups % strideW;
@@ -217,7 +219,7 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
   let begin${k} = ((image${k} + p${k}) * Q + q${k}) * kAll + g * kg;`,
         load: (k, step, live) =>
           load(
-            vec,
+            steps,
             "dy",
             `begin${k} + ${step}`,
             live === undefined ? `inside${k}` : `(inside${k} && ${live})`,
@@ -226,7 +228,7 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
       b: {
         contiguous: "lines",
         line: (k, at) => `let w${k} = min(${at}, cg - 1u);`,
-        load: (k, step, live) => load(vec, "w", `tap + ${step} * wStep + w${k}`, live),
+        load: (k, step, live) => load(per, "w", `tap + ${step} * wStep + w${k}`, live),
       },
       from: "0u",
       to: "kg",
@@ -252,6 +254,8 @@ store_dx(((${row} / (cols * hs) * H + h) * W + col) * (C / ${per}u) + c, c, ${va
     N * Math.ceil(H / strideH) * Math.ceil(W / strideW),
     groups * strideH * strideW,
   ],
+  length: ({ R, S, K, strideH, strideW, groups }) => (R * S * K) / (groups * strideH * strideW),
+  alongSteps: ["dy"],
   tensors: ["dy", "w", "dx"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -279,7 +283,7 @@ const gradWSlices: Problem<`${Conv} Z`> = {
       a: {
         contiguous: "lines",
         line: (k, at) => `let dy${k} = g * kg + min(${at}, kg - 1u);`,
-        load: (k, step, live) => load(vec, "dy", `${step} * (K / ${per}u) + dy${k}`, live),
+        load: (k, step, live) => load(per, "dy", `${step} * (K / ${per}u) + dy${k}`, live),
       },
       b: {
         contiguous: "lines",
@@ -290,7 +294,7 @@ const gradWSlices: Problem<`${Conv} Z`> = {
   let begin${k} = down${k} * edge + at${k} % cg + g * cg;`,
         load: (k, _, live) =>
           load(
-            vec,
+            per,
             "x",
             `image + p * drop + begin${k} + q * hop + across${k}`,
             `(q * hop + across${k} < edge && p * strideH + down${k} < H${live === undefined ? "" : ` && ${live}`})`,

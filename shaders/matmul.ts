@@ -1,5 +1,5 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { type Factor, load, type Problem, slice } from "./lib/product";
+import { type Factor, load, type Problem, slice, type Width } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -26,25 +26,24 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 type Axis = "M" | "N" | "K";
 
 /** A factor whose lines are rows of its matrix: `tensor[line, step]`. */
-const byRows = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
+const byRows = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
   contiguous: "steps",
-  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} - 1u) * (K / ${vec ? 4 : 1}u);`,
-  load: (k, step, live) => load(vec, tensor, `${tensor}Line${k} + ${step}`, live),
+  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} - 1u) * (K / ${width}u);`,
+  load: (k, step, live) => load(width, tensor, `${tensor}Line${k} + ${step}`, live),
 });
 
 /** A factor of one product of several: the rows of the matrices, one behind the other. */
-const byRowsOfMany = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
-  ...byRows(vec, tensor, lines),
+const byRowsOfMany = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
+  ...byRows(width, tensor, lines),
   line: (k, at) =>
-    `let ${tensor}Line${k} = (group.z * ${lines} + min(${at}, ${lines} - 1u)) * (K / ${vec ? 4 : 1}u);`,
+    `let ${tensor}Line${k} = (group.z * ${lines} + min(${at}, ${lines} - 1u)) * (K / ${width}u);`,
 });
 
 /** A factor whose lines are columns of its matrix: `tensor[step, line]`. */
-const byColumns = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => ({
+const byColumns = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
   contiguous: "lines",
-  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${vec ? 4 : 1}u - 1u);`,
-  load: (k, step, live) =>
-    load(vec, tensor, `${step} * (${lines} / ${vec ? 4 : 1}u) + ${tensor}Line${k}`, live),
+  line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${width}u - 1u);`,
+  load: (k, step, live) => load(width, tensor, `${step} * (${lines} / ${width}u) + ${tensor}Line${k}`, live),
 });
 
 /** Why the tensors cannot be bound as vec4: one of their last axes. */
@@ -56,19 +55,22 @@ const inFours =
   };
 
 const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
-  product: (vec) => ({
-    setup: "",
-    rows: "M",
-    columns: "N",
-    a: left(vec, "a", "M"),
-    b: right(vec, "b", "N"),
-    from: "0u",
-    to: vec && left === byRows ? "K / 4u" : "K",
-    store: (row, column, value) =>
-      `store_y(${row} * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
-  }),
+  product: (vec, steps = vec ? 4 : 1) => {
+    const per = vec ? 4 : 1;
+    return {
+      setup: "",
+      rows: "M",
+      columns: "N",
+      a: left(left === byRows ? steps : per, "a", "M"),
+      b: right(right === byRows ? steps : per, "b", "N"),
+      from: "0u",
+      to: left === byRows ? `K / ${steps}u` : "K",
+      store: (row, column, value) => `store_y(${row} * (N / ${per}u) + ${column}, ${column}, ${value});`,
+    };
+  },
   extent: ({ M, N }) => [N, M, 1],
   length: ({ K }) => K,
+  alongSteps: [...(left === byRows ? ["a"] : []), ...(right === byRows ? ["b"] : [])],
   tensors: ["a", "b", "y"],
   notInFours: inFours(last),
 });
@@ -92,18 +94,20 @@ export const matmulNTKernels = kernels(
 );
 /** Several products at once, each a layer of the grid. */
 const many: Problem<"B M N K"> = {
-  product: (vec) => ({
+  product: (vec, steps = vec ? 4 : 1) => ({
     setup: "",
     rows: "M",
     columns: "N",
-    a: byRowsOfMany(vec, "a", "M"),
-    b: byRowsOfMany(vec, "b", "N"),
+    a: byRowsOfMany(steps, "a", "M"),
+    b: byRowsOfMany(steps, "b", "N"),
     from: "0u",
-    to: vec ? "K / 4u" : "K",
+    to: `K / ${steps}u`,
     store: (row, column, value) =>
       `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
   }),
   extent: ({ B, M, N }) => [N, M, B],
+  length: ({ K }) => K,
+  alongSteps: ["a", "b"],
   tensors: ["a", "b", "y"],
   notInFours: inFours(["K", "N"]),
 };
@@ -128,8 +132,8 @@ export const batchedMatmulNTKernels: readonly Kernel[] = [
 ];
 
 /** A factor of one of several products: columns of the matrices, which lie one behind the other. */
-const byColumnsOfMany = (vec: boolean, tensor: "a" | "b", lines: Axis): Factor => {
-  const one = byColumns(vec, tensor, lines);
+const byColumnsOfMany = (width: Width, tensor: "a" | "b", lines: Axis): Factor => {
+  const one = byColumns(width, tensor, lines);
   return { ...one, load: (k, step, live) => one.load(k, `(layer * L + ${step})`, live) };
 };
 
@@ -142,8 +146,8 @@ const manySlices: Problem<"B M N L Z"> = {
   ${slice("L", "z")}`,
     rows: "M",
     columns: "N",
-    a: byColumnsOfMany(vec, "a", "M"),
-    b: byColumnsOfMany(vec, "b", "N"),
+    a: byColumnsOfMany(vec ? 4 : 1, "a", "M"),
+    b: byColumnsOfMany(vec ? 4 : 1, "b", "N"),
     from: "begin",
     to: "end",
     store: (row, column, value) =>

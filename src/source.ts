@@ -60,6 +60,7 @@ export function epilogueOperands(epilogue: readonly OpNode[], index: number, thr
 }
 
 const wide: Readonly<Record<DType, string>> = { f32: "vec4f", f16: "vec4h", u32: "vec4u" };
+const pair: Readonly<Record<DType, string>> = { f32: "vec2f", f16: "vec2h", u32: "vec2u" };
 
 /**
  * Generates the shader: element types, parameters, bindings, fused functions, `store`s, the body and the entry point.
@@ -75,7 +76,8 @@ export function generate(call: KernelCall, folded: boolean, accumulate = false):
   const bindings: Binding[] = [];
   const declarations: string[] = [];
   const bind = (name: string, tensor: Tensor, access: Binding["access"], vec: boolean) => {
-    const type = vec ? wide[tensor.dtype] : tensor.dtype;
+    const isPair = tensor === node.inputs[name] && kernel.pairs?.includes(name) === true;
+    const type = (vec ? wide : isPair ? pair : undefined)?.[tensor.dtype] ?? tensor.dtype;
     declarations.push(
       `@group(0) @binding(${bindings.length}) var<storage, ${access}> ${name}: array<${type}>;`,
     );

@@ -4,9 +4,13 @@ import type { Sizes } from "../../src/kernel";
 export const list = (n: number, text: (k: number) => string, separator = "\n"): string =>
   Array.from({ length: n }, (_, k) => text(k)).join(separator);
 
-/** Loads an element as f32, or zero without touching memory where `inside` does not hold. */
-export const load = (vec: boolean, tensor: string, index: string, inside?: string): string => {
-  const type = vec ? "vec4f" : "f32";
+/** Elements that are loaded at a time. */
+export type Width = 1 | 2 | 4;
+const typeOf: Readonly<Record<Width, string>> = { 1: "f32", 2: "vec2f", 4: "vec4f" };
+
+/** Loads as f32, or zero without touching memory where `inside` does not hold; `index` counts what is loaded at a time. */
+export const load = (width: Width, tensor: string, index: string, inside?: string): string => {
+  const type = typeOf[width];
   return inside === undefined
     ? `${type}(${tensor}[${index}])`
     : `select(${type}(), ${type}(${tensor}[select(0u, ${index}, ${inside})]), ${inside})`;
@@ -63,11 +67,14 @@ export interface Product {
 
 /** An op that is a product: what the tile kernels of both families are made from. */
 export interface Problem<Names extends string> {
-  readonly product: (vec: boolean) => Product;
+  /** In vec4 or not; `steps` side by side are loaded so many at a time, else as many as everything else. */
+  readonly product: (vec: boolean, steps?: Width) => Product;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
   /** Steps of one product's sum, where it may be long enough for tiles that only pay then. */
   readonly length?: (sizes: Sizes<Names>) => number;
+  /** The tensors in which steps lie side by side. */
+  readonly alongSteps?: readonly string[];
   /** Every tensor of the op: all or none are bound as vec4. */
   readonly tensors: readonly string[];
   /** Why its tensors cannot be bound as vec4. */

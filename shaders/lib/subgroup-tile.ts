@@ -10,7 +10,7 @@ const mostLanes = 16;
 /** Rows of a lane in the tile of a long product. */
 const most = 4;
 
-/** Multiplications from which a wide tile gets back what its compilation takes longer, and columns that fill it. */
+/** Multiplications from which a wide tile gets back what its compilation takes longer, and how much of it must be used. */
 const wideWork = 2 ** 26;
 const wideShare = 0.75;
 
@@ -51,45 +51,51 @@ ${storeRows(product, vec, tile)}
 }`;
 }
 
-/** The lines of the right factor that a lane loads: four columns, side by side. */
-const columnLines = ({ b }: Product, vec: boolean): string =>
-  vec && b.contiguous === "lines" ? b.line(0, "four") : list(4, (c) => b.line(c, `four * 4u + ${c}u`));
+/** The lines of the right factor that a lane loads: groups of four columns, side by side. */
+const columnLines = ({ b }: Product, vec: boolean, { lanes, groups }: Tile): string =>
+  list(groups, (g) => {
+    const four = g === 0 ? "four" : `(four + ${g * lanes}u)`;
+    return vec && b.contiguous === "lines"
+      ? b.line(g, four)
+      : list(4, (c) => b.line(g * 4 + c, `${four} * 4u + ${c}u`));
+  });
 
-/** Each lane loads `perLane` rows, `lanes` apart: of each four steps side by side, or one. */
-function alongSteps(product: Product, vec: boolean, { lanes, perLane }: Tile) {
+/** Each lane loads `perLane` rows, `lanes` apart: of a few steps side by side, or one. */
+function alongSteps(product: Product, vec: boolean, tile: Tile) {
   const { a, b, from, to } = product;
-  const columns = vec && b.contiguous === "lines" ? 1 : 4;
-  const one = list(4, (c) => b.load(c, "t"), ", ");
-  const right = !vec
-    ? `let b0 = vec4f(${one});`
-    : b.contiguous === "lines"
-      ? list(4, (s) => `let b${s} = ${b.load(0, `(t * 4u + ${s}u)`)};`)
-      : `${list(4, (c) => `let column${c} = ${b.load(c, "t")};`)}
-${list(4, (s) => `let b${s} = vec4f(${list(4, (c) => `column${c}.${"xyzw"[s]}`, ", ")});`)}`;
-  const row = (k: number, lane: number) => {
-    const y = `y${k * lanes + lane}`;
-    const value = `subgroupBroadcast(a${k}, ${lane}u)`;
-    return vec
-      ? `{ let s = ${value}; ${y} += s.x * b0 + s.y * b1 + s.z * b2 + s.w * b3; }`
-      : `${y} += ${value} * b0;`;
+  const { lanes, perLane, groups } = tile;
+  const steps = !vec ? 1 : groups === 1 ? 4 : 2;
+  const columns = groups * (vec && b.contiguous === "lines" ? 1 : 4);
+  const right = (g: number) => {
+    const from = (value: (c: number) => string) => `vec4f(${list(4, value, ", ")})`;
+    if (!vec) return `let b0_${g} = ${from((c) => b.load(g * 4 + c, "t"))};`;
+    if (b.contiguous === "lines")
+      return list(steps, (s) => `let b${s}_${g} = ${b.load(g, `(t * ${steps}u + ${s}u)`)};`);
+    return `${list(4, (c) => `let column${g}_${c} = ${b.load(g * 4 + c, "t")};`)}
+${list(steps, (s) => `let b${s}_${g} = ${from((c) => `column${g}_${c}.${"xyzw"[s]}`)};`)}`;
   };
+  const row = (k: number, lane: number) => `{
+let s = subgroupBroadcast(a${k}, ${lane}u);
+${list(groups, (g) => `${accumulator(k * lanes + lane, g)} += ${list(steps, (v) => `s${vec ? `.${"xyzw"[v]}` : ""} * b${v}_${g}`, " + ")};`)}
+}`;
   return {
     declare: `${list(perLane, (k) => a.line(k, `first + lane + ${k * lanes}u`))}
-${columnLines(product, vec)}`,
+${columnLines(product, vec, tile)}`,
     loop: `
 ${list(perLane, (k) => a.turn?.(k) ?? "")}
 ${list(columns, (c) => b.turn?.(c) ?? "")}
 for (var t = ${from}; t < ${to}; t++) {
 ${list(perLane, (k) => `let a${k} = ${a.load(k, "t")};`)}
-${right}
+${list(groups, right)}
 ${list(perLane, (k) => list(lanes, (lane) => row(k, lane)))}
 }`,
   };
 }
 
 /** Each lane loads four rows side by side, of several steps: few where the tile is wide, so that the code stays small. */
-function acrossSteps(product: Product, vec: boolean, { lanes, groups }: Tile) {
+function acrossSteps(product: Product, vec: boolean, tile: Tile) {
   const { a, b, from, to } = product;
+  const { lanes, groups } = tile;
   const steps = vec && groups === 1 ? 4 : 2;
   const fours = (factor: typeof a, k: number, step: string, live: string) =>
     vec ? factor.load(k, step, live) : `vec4f(${list(4, (c) => factor.load(c, step, live), ", ")})`;
@@ -99,7 +105,7 @@ ${list(4, (c) => list(groups, (g) => `${accumulator(lane * 4 + c, g)} += ${list(
 }`;
   return {
     declare: `${vec ? a.line(0, "first / 4u + lane") : list(4, (k) => a.line(k, `first + lane * 4u + ${k}u`))}
-${list(groups, (g) => (g === 0 ? columnLines(product, vec) : b.line(g, `four + ${g * lanes}u`)))}
+${columnLines(product, vec, tile)}
 ${a.position?.start(from, 1) ?? ""}
 ${b.position?.start(from, 1) ?? ""}`,
     loop: `
@@ -154,7 +160,7 @@ export function choose(names: readonly string[], index: string, bit = 0): string
 
 /** The kernels of a product for software adapters, in vec4 or not, for few rows or many. */
 export function subgroupKernels<Names extends string>(
-  { product, extent, tensors, notInFours, length }: Problem<Names>,
+  { product, extent, tensors, alongSteps = [], notInFours, length }: Problem<Names>,
   stores: number,
 ): Kernel[] {
   const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
@@ -164,7 +170,8 @@ export function subgroupKernels<Names extends string>(
       family: "software",
       enables: ["subgroups"],
       workgroup: (context) => [lanesOf(context), 1, 1],
-      vec: vec ? tensors : [],
+      vec: vec ? tensors.filter((name) => groups === 1 || !alongSteps.includes(name)) : [],
+      pairs: vec && groups > 1 ? alongSteps : [],
       rejects: (sizes, { subgroupSize }) => {
         if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
         if (subgroupSize * groups > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
@@ -176,10 +183,11 @@ export function subgroupKernels<Names extends string>(
       suits: (sizes, context) => {
         if (groups === 1) return true;
         const [columns, rows, products] = extent(sizes);
-        const width = 4 * groups * lanesOf(context);
+        const lanes = lanesOf(context);
+        const used = (count: number, tile: number) => count / (tile * cover(count, tile));
         return (
           columns * rows * products * (length?.(sizes) ?? 0) >= wideWork &&
-          columns >= wideShare * width * cover(columns, width)
+          used(columns, 4 * groups * lanes) * used(rows, perLane * lanes) >= wideShare
         );
       },
       groups: (sizes, context) => {
@@ -188,7 +196,7 @@ export function subgroupKernels<Names extends string>(
         return [cover(columns, 4 * groups * lanes), cover(rows, perLane * lanes), products];
       },
       body: (_, context) =>
-        subgroupTile(product(vec), vec, {
+        subgroupTile(product(vec, groups > 1 && alongSteps.length > 0 ? 2 : undefined), vec, {
           lanes: lanesOf(context),
           perLane,
           groups,
@@ -198,6 +206,7 @@ export function subgroupKernels<Names extends string>(
   const { a, b } = product(true);
   // The fewest rows that do: those past the last are computed, and thrown away.
   const perLane = a.contiguous === "steps" ? [1, 2, most] : [most];
-  const wide = a.contiguous === "lines" && b.contiguous === "lines" ? [variant(true, most, 2)] : [];
+  // Columns that have to be turned into rows were measured to gain nothing from a wide tile.
+  const wide = b.contiguous === "lines" ? [variant(true, most, 2)] : [];
   return [...wide, ...[true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)))];
 }

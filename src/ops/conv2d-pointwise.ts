@@ -4,6 +4,7 @@ import { batchedMatmulTNSlices } from "./batched-matmul";
 import { matmul, matmulNT } from "./matmul";
 import { reshape } from "./reshape";
 import { slicesFor, sumOfParts } from "./slices";
+import { transpose } from "./transpose";
 
 // A 1×1 convolution without stride is a product of matrices, the pixels of all images by the channels: nothing has to find
 // out where a row lies in an image.
@@ -21,15 +22,21 @@ function notPointwise(sizes: Sizes, { limits }: KernelContext): string | undefin
   return undefined;
 }
 
+/** Multiplications from which it pays to exchange the rows and columns of the weights. */
+const turnedWork = 2 ** 26;
+
 const pixels = ({ N = 1, H = 1, W = 1 }: Sizes): number => N * H * W;
 
 export const pointwise: Lowering = {
   name: "pointwise",
   rejects: notPointwise,
-  lower: (inputs, _, sizes) => {
+  lower: (inputs, _, sizes, { adapterClass }) => {
     const { x, w } = inputs as Record<"x" | "w", Tensor>;
     const { N = 1, H = 1, W = 1, C = 1, K = 1 } = sizes;
-    const { y } = matmulNT({ a: reshape(x, [pixels(sizes), C]), b: reshape(w, [K, C]) });
+    const [a, b] = [reshape(x, [pixels(sizes), C]), reshape(w, [K, C])];
+    // Software adapters have wider tiles for weights whose output channels lie side by side.
+    const isTurned = adapterClass === "software" && pixels(sizes) * C * K >= turnedWork;
+    const { y } = isTurned ? matmul({ a, b: transpose({ x: b }).y }) : matmulNT({ a, b });
     return { y: reshape(y, [N, H, W, K]) };
   },
 };
