@@ -21,7 +21,7 @@ const isSmall =
   ({ side }: { readonly side: number }, { adapterClass }: KernelContext) =>
     adapterClass === "gpu" || of === 1 || side === 2;
 
-/** WGSL for each row and column of a square, row by row; \`k\` counts. */
+/** WGSL for each row and column of a square, row by row; `k` counts. */
 const square = (side: number, text: (row: number, column: number, k: number) => string): string =>
   list(side * side, (k) => text(Math.floor(k / side), k % side, k));
 /** Tiles along an axis of so many outputs. */

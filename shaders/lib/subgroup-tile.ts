@@ -67,12 +67,12 @@ function alongSteps(product: Product, vec: boolean, tile: Tile) {
   const steps = !vec ? 1 : groups === 1 ? 4 : 2;
   const columns = groups * (vec && b.contiguous === "lines" ? 1 : 4);
   const right = (g: number) => {
-    const from = (value: (c: number) => string) => `vec4f(${list(4, value, ", ")})`;
-    if (!vec) return `let b0_${g} = ${from((c) => b.load(g * 4 + c, "t"))};`;
+    const four = (value: (c: number) => string) => `vec4f(${list(4, value, ", ")})`;
+    if (!vec) return `let b0_${g} = ${four((c) => b.load(g * 4 + c, "t"))};`;
     if (b.contiguous === "lines")
       return list(steps, (s) => `let b${s}_${g} = ${b.load(g, `(t * ${steps}u + ${s}u)`)};`);
     return `${list(4, (c) => `let column${g}_${c} = ${b.load(g * 4 + c, "t")};`)}
-${list(steps, (s) => `let b${s}_${g} = ${from((c) => `column${g}_${c}.${"xyzw"[s]}`)};`)}`;
+${list(steps, (s) => `let b${s}_${g} = ${four((c) => `column${g}_${c}.${"xyzw"[s]}`)};`)}`;
   };
   const row = (k: number, lane: number) => `{
 let s = subgroupBroadcast(a${k}, ${lane}u);

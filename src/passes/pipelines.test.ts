@@ -15,7 +15,8 @@ const software: Target & { readonly limits: typeof guaranteed.limits } = {
 
 // A pipeline costs a software adapter up to 0.7 s before the first step is finished. ResNet-50 has 23 distinct sizes of
 // convolutions, each in three directions; it must not become a pipeline for each. Where it has large maps and small ones,
-// it needs both kinds of batch norm, Winograd of both sizes, products of matrices for 1×1, and on software adapters two widths of tiles.
+// it needs both kinds of batch norm, Winograd of both sizes, products of matrices for 1×1, and on software adapters tiles of
+// two widths.
 test.each([
   ["software", software, 47, 51],
   ["gpu", guaranteed, 60, 61], // up to four sizes of tiles
