@@ -5,7 +5,7 @@ import { relu } from "../ops/activations";
 import { add } from "../ops/add";
 import { biasAdd } from "../ops/bias-add";
 import { columnSum } from "../ops/column-sum";
-import { conv2d } from "../ops/conv2d";
+import { conv2d, conv2dGradW } from "../ops/conv2d";
 import { maxPool } from "../ops/max-pool";
 import { sgdMomentumUpdate } from "../ops/optimizers";
 import { flatten } from "../ops/reshape";
@@ -53,6 +53,18 @@ test("max pooling records places only for a gradient, or where they are asked fo
   const [dx] = gradients(sum({ x: y }).y, [x]);
   if (dx === undefined) throw new Error("x has no gradient");
   expect(ops({ outputs: { y, dx } })).toContain("maxPool");
+});
+
+test("a GPU adds up many slices of a weight gradient before the filters' transform, whose threads are few", () => {
+  const [dy, x] = [input("dy", [8, 56, 56, 64]), input("x", [8, 56, 56, 64])];
+  const { dw } = conv2dGradW({ dy, x, R: 3, S: 3, pad: 1 });
+  const { steps } = planOf({ outputs: { dw } });
+  expect(steps.map(({ node }) => node.op.name).slice(-3)).toEqual([
+    "batchedMatmulTNSlices",
+    "sumSlices",
+    "winogradFilter",
+  ]);
+  expect(steps.at(-1)?.node.inputs.m?.shape).toEqual([1, 36, 64, 64]);
 });
 
 test("a residual is added by the later of its two producers", () => {
