@@ -104,6 +104,9 @@ const gradX = (side: Side): Lowering => ({
   },
 });
 
+/** Slices that the threads of the filters' transform add up on a GPU: they are few, so more are added up before. */
+const fewSlices = 4;
+
 /** The adjoint in the filters: as many products over the tiles. */
 const gradW = (side: Side): Lowering => ({
   name: `winograd${side}`,
@@ -118,8 +121,7 @@ const gradW = (side: Side): Lowering => ({
     const X = (side + 2) ** 2;
     const Z = slicesFor(K, C, X, tilesOf(side, sizes), context);
     const { y } = batchedMatmulTNSlices({ a, b, Z });
-    // The filters' transform has too few threads to add up many slices on a GPU.
-    const m = Z > 4 && context.adapterClass === "gpu" ? sumOfParts(y, [1, X, K, C]) : y;
+    const m = Z > fewSlices && context.adapterClass === "gpu" ? sumOfParts(y, [1, X, K, C]) : y;
     return { dw: winogradFilter({ m, side }).w };
   },
 });
