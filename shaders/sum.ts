@@ -1,7 +1,6 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
 import { fourChannels } from "./lib/fours";
-import { sumOfGroup, sumOfSlices } from "./lib/group-reduction";
-import { list } from "./lib/product";
+import { addSlices, sumOfGroup, sumOfSlices } from "./lib/group-reduction";
 import { wgsl } from "./wgsl";
 
 /** Every J-th value a thread, so that neighbours read neighbouring values. */
@@ -81,13 +80,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let size = M * C / ${of}u;
   if (i >= size) { return; }
   var sum = T(0);
-  var z = 0u;
-  // Four loads are on their way at a time.
-  for (; z + 4u <= Z; z += 4u) {
-${list(4, (k) => `    let x${k} = T(x[(z + ${k}u) * size + i]);`)}
-    sum = sum + x0 + x1 + x2 + x3;
-  }
-  for (; z < Z; z++) { sum += T(x[z * size + i]); }
+${addSlices({ of: "x", count: "Z" }, "0u", 1)}
   store_y(i, i % (C / ${of}u), sum);
 }`,
   });

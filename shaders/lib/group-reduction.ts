@@ -60,6 +60,22 @@ interface Slices {
 }
 
 /**
+ * Adds every `by`-th slice to `sum`, from slice `from` on and in order: element `i` of `size`. Four loads are on their way
+ * at a time.
+ */
+export const addSlices = ({ of, count }: Pick<Slices, "of" | "count">, from: string, by: number): string => {
+  const value = (k: number) => `T(${of}[(z + ${k * by}u) * size + i])`;
+  return /* wgsl */ `
+  let count = ${count};
+  var z = ${from};
+  for (; z + ${3 * by}u < count; z += ${4 * by}u) {
+${list(4, (k) => `    let x${k} = ${value(k)};`)}
+    sum = sum + x0 + x1 + x2 + x3;
+  }
+  for (; z < count; z += ${by}u) { sum += ${value(0)}; }`;
+};
+
+/**
  * The body of a kernel whose workgroups are columns wide and rows high: the rows of threads share the slices.
  *
  * @param rows a power of two
@@ -71,14 +87,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   let size = ${slices.size};
   var sum = T(0.0);
   if (i < size) {
-    let count = ${slices.count};
-    var z = local.y;
-    // Four loads are on their way at a time.
-    for (; z + ${3 * rows}u < count; z += ${4 * rows}u) {
-${list(4, (k) => `      let x${k} = T(${slices.of}[(z + ${k * rows}u) * size + i]);`)}
-      sum = sum + x0 + x1 + x2 + x3;
-    }
-    for (; z < count; z += ${rows}u) { sum += T(${slices.of}[z * size + i]); }
+${addSlices(slices, "local.y", rows)}
   }
   let total = sumOfRows(sum, local.y * ${columns}u + local.x);
   if (local.y == 0u && i < size) { ${slices.store} }
