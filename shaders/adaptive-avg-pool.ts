@@ -1,9 +1,8 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
+import { fourChannels } from "./lib/fours";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q";
-const fourChannels = ({ C }: { readonly C: number }) =>
-  C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 const bins = wgsl`
 fn first(bin: u32, extent: u32, bins: u32) -> u32 { return bin * extent / bins; }

@@ -1,10 +1,9 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
+import { fourChannels } from "./lib/fours";
 import { poolGradTiles } from "./lib/pool-tiles";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW padCounts";
-const fourChannels = ({ C }: { readonly C: number }) =>
-  C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 /**
  * How many values a window along one axis averages: those inside the image, or those inside image and padding.

@@ -1,9 +1,8 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
+import { fourChannels } from "./lib/fours";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C";
-const fourChannels = ({ C }: { readonly C: number }) =>
-  C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 /** One output (of one or four channels) a thread. */
 const pool = (of: 1 | 4): Kernel =>

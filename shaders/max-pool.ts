@@ -1,11 +1,10 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
+import { fourChannels } from "./lib/fours";
 import { poolGradTiles } from "./lib/pool-tiles";
 import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
-const fourChannels = ({ C }: { readonly C: number }) =>
-  C % 4 === 0 ? undefined : `C is ${C}, not a multiple of 4`;
 
 /** WGSL for kernels that record the maxima's places, for the gradient. */
 const recorded = (isRecorded: boolean, text: string): string => (isRecorded ? text : "");

@@ -7,10 +7,9 @@ import { biasAdd } from "../ops/bias-add";
 import { movingAverage } from "../ops/moving-average";
 import { sgdUpdate } from "../ops/optimizers";
 import { planGraph } from "../plan";
-import { input, sizeOf, type Tensor, variable } from "../tensor";
+import { input, type Tensor, variable, zeros } from "../tensor";
 import { readsOf, writesOf } from "./step";
 
-const zeros = (shape: readonly number[]) => new Float32Array(sizeOf(shape));
 const channels = (name: string) => variable(name, [8], zeros);
 const planned = (outputs: Record<string, Tensor>, updates: readonly Tensor[] = []) =>
   planGraph({ outputs, updates }, guaranteed, guaranteed.limits).steps;

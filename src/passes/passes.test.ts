@@ -11,9 +11,8 @@ import { sgdMomentumUpdate } from "../ops/optimizers";
 import { flatten } from "../ops/reshape";
 import { sum } from "../ops/sum";
 import { type GraphSpec, type PlanOptions, planGraph } from "../plan";
-import { input, type Shape, sizeOf, type Tensor, variable } from "../tensor";
+import { input, type Tensor, variable, zeros } from "../tensor";
 
-const zeros = (shape: Shape) => new Float32Array(sizeOf(shape));
 const planOf = (spec: GraphSpec, options: PlanOptions = {}, limits = {}) =>
   planGraph(spec, guaranteed, { ...guaranteed.limits, ...limits }, options);
 const labels = (spec: GraphSpec, options: PlanOptions = {}) =>
