@@ -110,11 +110,11 @@ const notInFours = (C: number, K: number, groups: number): string | undefined =>
  * the row's end tests the left and the right edge.
  */
 const forward: Problem<Conv> = {
-  product: (vec, steps = vec ? 4 : 1) => {
+  product: (vec) => {
     const per = vec ? 4 : 1;
     return {
       setup: `
-  let cAll = C / ${steps}u;
+  let cAll = C / ${per}u;
   let cg = cAll / groups;
   let kg = K / groups;
   let merged = groups == 1u && dilationW == 1u;
@@ -136,7 +136,7 @@ const forward: Problem<Conv> = {
   let begin${k} = select(0x80000000u, (side${k} + s * dilationW) * cAll, h${k} < H);`,
         load: (k, step, live) =>
           load(
-            steps,
+            per,
             "x",
             `row${k} + begin${k} + ${step}`,
             `(begin${k} + ${step} < edge${live === undefined ? "" : ` && ${live}`})`,
@@ -145,7 +145,7 @@ const forward: Problem<Conv> = {
       b: {
         contiguous: "steps",
         line: (k, at) => `let w${k} = (group.z * kg + min(${at}, kg - 1u)) * R * S * cg;`,
-        load: (k, step, live) => load(steps, "w", `w${k} + tap + ${step}`, live),
+        load: (k, step, live) => load(per, "w", `w${k} + tap + ${step}`, live),
       },
       from: "0u",
       to: "select(cg, S * cg, merged)",
@@ -162,8 +162,6 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
     };
   },
   extent: ({ N, P, Q, K, groups }) => [K / groups, N * P * Q, groups],
-  length: ({ R, S, C, groups }) => (R * S * C) / groups,
-  alongSteps: ["x", "w"],
   tensors: ["x", "w", "y"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -255,7 +253,6 @@ store_dx(((${row} / (cols * hs) * H + h) * W + col) * (C / ${per}u) + c, c, ${va
     groups * strideH * strideW,
   ],
   length: ({ R, S, K, strideH, strideW, groups }) => (R * S * K) / (groups * strideH * strideW),
-  alongSteps: ["dy"],
   tensors: ["dy", "w", "dx"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };

@@ -1,4 +1,4 @@
-import { cover, type Kernel, kernel } from "../src/kernel";
+import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
 import { type Factor, load, type Problem, slice, type Width } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
@@ -62,15 +62,15 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
       rows: "M",
       columns: "N",
       a: left(left === byRows ? steps : per, "a", "M"),
-      b: right(right === byRows ? steps : per, "b", "N"),
+      b: right(per, "b", "N"),
       from: "0u",
       to: left === byRows ? `K / ${steps}u` : "K",
       store: (row, column, value) => `store_y(${row} * (N / ${per}u) + ${column}, ${column}, ${value});`,
     };
   },
   extent: ({ M, N }) => [N, M, 1],
-  length: ({ K }) => K,
-  alongSteps: [...(left === byRows ? ["a"] : []), ...(right === byRows ? ["b"] : [])],
+  // Columns that have to be turned into rows were measured to gain nothing from a wide tile.
+  ...(right === byColumns ? { length: ({ K }: Sizes<"K">) => K } : {}),
   tensors: ["a", "b", "y"],
   notInFours: inFours(last),
 });
@@ -94,20 +94,18 @@ export const matmulNTKernels = kernels(
 );
 /** Several products at once, each a layer of the grid. */
 const many: Problem<"B M N K"> = {
-  product: (vec, steps = vec ? 4 : 1) => ({
+  product: (vec) => ({
     setup: "",
     rows: "M",
     columns: "N",
-    a: byRowsOfMany(steps, "a", "M"),
-    b: byRowsOfMany(steps, "b", "N"),
+    a: byRowsOfMany(vec ? 4 : 1, "a", "M"),
+    b: byRowsOfMany(vec ? 4 : 1, "b", "N"),
     from: "0u",
-    to: `K / ${steps}u`,
+    to: `K / ${vec ? 4 : 1}u`,
     store: (row, column, value) =>
       `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
   }),
   extent: ({ B, M, N }) => [N, M, B],
-  length: ({ K }) => K,
-  alongSteps: ["a", "b"],
   tensors: ["a", "b", "y"],
   notInFours: inFours(["K", "N"]),
 };

@@ -67,15 +67,13 @@ export interface Product {
 
 /** An op that is a product: what the tile kernels of both families are made from. */
 export interface Problem<Names extends string> {
-  /** In vec4 or not; `steps` side by side are loaded so many at a time, else as many as everything else. */
+  /** In vec4 or not; the left factor's steps, where they lie side by side, so many at a time, else as all else. */
   readonly product: (vec: boolean, steps?: Width) => Product;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
-  /** Steps of one product's sum, where it may be long enough for tiles that only pay then. */
+  /** Steps of one product's sum, where wide tiles of registers gain from it; the right factor's lines lie side by side then. */
   readonly length?: (sizes: Sizes<Names>) => number;
-  /** The tensors in which steps lie side by side. */
-  readonly alongSteps?: readonly string[];
-  /** Every tensor of the op: all or none are bound as vec4. */
+  /** Every tensor of the op, the left factor's first: all or none are bound as vec4. */
   readonly tensors: readonly string[];
   /** Why its tensors cannot be bound as vec4. */
   readonly notInFours: (sizes: Sizes<Names>) => string | undefined;

@@ -10,8 +10,9 @@ const mostLanes = 16;
 /** Rows of a lane in the tile of a long product. */
 const most = 4;
 
-/** Multiplications from which a wide tile gets back what its compilation takes longer, and how much of it must be used. */
-const wideWork = 2 ** 26;
+/** Multiplications from which a wide tile gets back what its compilation takes longer. */
+export const wideWork = 2 ** 26;
+/** How much of a wide tile must be used. */
 const wideShare = 0.75;
 
 /** Rows of the tile, `lanes` times `perLane`; the columns are `groups` of four a lane. */
@@ -160,18 +161,20 @@ export function choose(names: readonly string[], index: string, bit = 0): string
 
 /** The kernels of a product for software adapters, in vec4 or not, for few rows or many. */
 export function subgroupKernels<Names extends string>(
-  { product, extent, tensors, alongSteps = [], notInFours, length }: Problem<Names>,
+  { product, extent, tensors, notInFours, length }: Problem<Names>,
   stores: number,
 ): Kernel[] {
   const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
-  const variant = (vec: boolean, perLane: number, groups: 1 | 2 = 1): Kernel =>
-    kernel<Names>({
+  const isAlongSteps = product(true).a.contiguous === "steps";
+  const variant = (vec: boolean, perLane: number, groups: 1 | 2 = 1): Kernel => {
+    const pairs = groups > 1 && isAlongSteps ? tensors.slice(0, 1) : [];
+    return kernel<Names>({
       name: `subgroup${vec ? "" : "Scalar"}${groups === 1 ? "" : "Wide"}${perLane === most ? "" : perLane}`,
       family: "software",
       enables: ["subgroups"],
       workgroup: (context) => [lanesOf(context), 1, 1],
-      vec: vec ? tensors.filter((name) => groups === 1 || !alongSteps.includes(name)) : [],
-      pairs: vec && groups > 1 ? alongSteps : [],
+      vec: vec ? tensors.filter((name) => !pairs.includes(name)) : [],
+      pairs,
       rejects: (sizes, { subgroupSize }) => {
         if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
         if (subgroupSize * groups > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
@@ -181,12 +184,12 @@ export function subgroupKernels<Names extends string>(
         return vec ? notInFours(sizes) : undefined;
       },
       suits: (sizes, context) => {
-        if (groups === 1) return true;
+        if (groups === 1 || length === undefined) return true;
         const [columns, rows, products] = extent(sizes);
         const lanes = lanesOf(context);
         const used = (count: number, tile: number) => count / (tile * cover(count, tile));
         return (
-          columns * rows * products * (length?.(sizes) ?? 0) >= wideWork &&
+          columns * rows * products * length(sizes) >= wideWork &&
           used(columns, 4 * groups * lanes) * used(rows, perLane * lanes) >= wideShare
         );
       },
@@ -196,17 +199,16 @@ export function subgroupKernels<Names extends string>(
         return [cover(columns, 4 * groups * lanes), cover(rows, perLane * lanes), products];
       },
       body: (_, context) =>
-        subgroupTile(product(vec, groups > 1 && alongSteps.length > 0 ? 2 : undefined), vec, {
+        subgroupTile(product(vec, pairs.length > 0 ? 2 : undefined), vec, {
           lanes: lanesOf(context),
           perLane,
           groups,
           stores: perLane < most ? 1 : stores,
         }),
     });
-  const { a, b } = product(true);
+  };
   // The fewest rows that do: those past the last are computed, and thrown away.
-  const perLane = a.contiguous === "steps" ? [1, 2, most] : [most];
-  // Columns that have to be turned into rows were measured to gain nothing from a wide tile.
-  const wide = b.contiguous === "lines" ? [variant(true, most, 2)] : [];
+  const perLane = isAlongSteps ? [1, 2, most] : [most];
+  const wide = length === undefined ? [] : [variant(true, most, 2)];
   return [...wide, ...[true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)))];
 }

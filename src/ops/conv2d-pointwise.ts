@@ -1,3 +1,4 @@
+import { wideWork } from "../../shaders/lib/subgroup-tile";
 import type { KernelContext, Lowering, Sizes } from "../kernel";
 import type { Tensor } from "../tensor";
 import { batchedMatmulTNSlices } from "./batched-matmul";
@@ -22,9 +23,6 @@ function notPointwise(sizes: Sizes, { limits }: KernelContext): string | undefin
   return undefined;
 }
 
-/** Multiplications from which it pays to exchange the rows and columns of the weights. */
-const turnedWork = 2 ** 26;
-
 const pixels = ({ N = 1, H = 1, W = 1 }: Sizes): number => N * H * W;
 
 export const pointwise: Lowering = {
@@ -35,7 +33,7 @@ export const pointwise: Lowering = {
     const { N = 1, H = 1, W = 1, C = 1, K = 1 } = sizes;
     const [a, b] = [reshape(x, [pixels(sizes), C]), reshape(w, [K, C])];
     // Software adapters have wider tiles for weights whose output channels lie side by side.
-    const isTurned = adapterClass === "software" && pixels(sizes) * C * K >= turnedWork;
+    const isTurned = adapterClass === "software" && pixels(sizes) * C * K >= wideWork;
     const { y } = isTurned ? matmul({ a, b: transpose({ x: b }).y }) : matmulNT({ a, b });
     return { y: reshape(y, [N, H, W, K]) };
   },
