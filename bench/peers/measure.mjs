@@ -8,10 +8,10 @@ import { resting } from "./resting.mjs";
  * @typedef {{ name: string, version: string, isSlowToStart?: boolean, prepare(row: import("./work.mjs").Row): Promise<Job>,
  *   close(): Promise<void> }} Peer
  *
- * A row in one library, or a network that `takesBatches`. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
+ * A row in one library. `run` enqueues the work once, `finish` resolves when the adapter has done all that was
  * submitted; `results` are those of the last run, in the layouts of work.mjs and parameters.mjs.
  *
- * @typedef {{ takesBatches?: boolean, run(): void | Promise<void>, finish(): Promise<void>,
+ * @typedef {{ run(): void | Promise<void>, finish(): Promise<void>,
  *   results(): Promise<Record<string, ArrayLike<number>>>, close(): void | Promise<void> }} Job
  *
  * @typedef {{ median: number, low: number, high: number }} Spread median and quartiles
@@ -75,9 +75,9 @@ export function compare(own, reference) {
 }
 
 /** Milliseconds of `count` runs, from the first call to the completed queue, divided by `count`. */
-async function sample(job, count) {
+async function sample(job, count, isNetwork = false) {
   const start = performance.now();
-  await (job.takesBatches === true ? batches(job, count) : resting(runs(job, count)));
+  await (isNetwork ? batches(job, count) : resting(runs(job, count)));
   return (performance.now() - start) / count;
 }
 
@@ -102,9 +102,9 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 const wanted = 40;
 
 /** How many runs make a sample: waking up is most of what a single short run takes, so that a few have to be timed. */
-async function runsFor(job) {
+async function runsFor(job, isNetwork) {
   for (let count = 1; ; ) {
-    const enough = Math.ceil(wanted / (await sample(job, count)));
+    const enough = Math.ceil(wanted / (await sample(job, count, isNetwork)));
     if (enough <= 2 * count) return enough;
     count = enough;
   }
@@ -154,7 +154,6 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
             `results differ by ${measured.difference.toPrecision(2)}, relative; at most ${tolerance}`,
           );
         }
-        if (row.kind === "network") job.takesBatches = true;
         taking.push({ job, measured });
       } catch (error) {
         measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
@@ -165,13 +164,14 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
     }
     /** @type {number[]} */
     const counts = [];
-    for (const { job } of taking) counts.push(await runsFor(job));
+    const isNetwork = row.kind === "network";
+    for (const { job } of taking) counts.push(await runsFor(job, isNetwork));
     const start = performance.now();
     for (let round = 0; round < mostRounds; round++) {
       if (round >= rounds && performance.now() - start > 1000 * seconds) break;
       say(`${row.id}: round ${round + 1}`);
       for (const [k, { job, measured }] of taking.entries()) {
-        measured.times.push(await sample(job, counts[k] ?? 1));
+        measured.times.push(await sample(job, counts[k] ?? 1, isNetwork));
         if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
       }
     }
