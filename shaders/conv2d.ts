@@ -110,7 +110,7 @@ const notInFours = (C: number, K: number, groups: number): string | undefined =>
  * the row's end tests the left and the right edge.
  */
 const forward: Problem<Conv> = {
-  product: (vec) => {
+  product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
       setup: `
@@ -135,7 +135,7 @@ const forward: Problem<Conv> = {
   let row${k} = (image${k} + h${k}) * edge + group.z * cg;
   let begin${k} = select(0x80000000u, (side${k} + s * dilationW) * cAll, h${k} < H);`,
         load: (k, step, live) =>
-          load(
+          read(
             per,
             "x",
             `row${k} + begin${k} + ${step}`,
@@ -145,7 +145,7 @@ const forward: Problem<Conv> = {
       b: {
         contiguous: "steps",
         line: (k, at) => `let w${k} = (group.z * kg + min(${at}, kg - 1u)) * R * S * cg;`,
-        load: (k, step, live) => load(per, "w", `w${k} + tap + ${step}`, live),
+        load: (k, step, live) => read(per, "w", `w${k} + tap + ${step}`, live),
       },
       from: "0u",
       to: "select(cg, S * cg, merged)",
@@ -162,6 +162,7 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
     };
   },
   extent: ({ N, P, Q, K, groups }) => [K / groups, N * P * Q, groups],
+  length: ({ R, S, C, groups }) => (R * S * C) / groups,
   tensors: ["x", "w", "y"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -171,7 +172,7 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
  * inputs fall into classes by their remainders; those of one class meet the same taps, so each class is a dense product.
  */
 const gradX: Problem<Conv> = {
-  product: (vec, steps = vec ? 4 : 1) => {
+  product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
       functions: `
@@ -185,7 +186,7 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
 }`,
       setup: `
   let cg = C / groups / ${per}u;
-  let kAll = K / ${steps}u;
+  let kAll = K / ${per}u;
   let kg = kAll / groups;
   let g = group.z % groups;
   let firstCol = group.z / groups % strideW;
@@ -216,8 +217,8 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
   let inside${k} = p${k} < P && q${k} < Q;
   let begin${k} = ((image${k} + p${k}) * Q + q${k}) * kAll + g * kg;`,
         load: (k, step, live) =>
-          load(
-            steps,
+          read(
+            per,
             "dy",
             `begin${k} + ${step}`,
             live === undefined ? `inside${k}` : `(inside${k} && ${live})`,
@@ -226,7 +227,7 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
       b: {
         contiguous: "lines",
         line: (k, at) => `let w${k} = min(${at}, cg - 1u);`,
-        load: (k, step, live) => load(per, "w", `tap + ${step} * wStep + w${k}`, live),
+        load: (k, step, live) => read(per, "w", `tap + ${step} * wStep + w${k}`, live),
       },
       from: "0u",
       to: "kg",
@@ -262,7 +263,7 @@ store_dx(((${row} / (cols * hs) * H + h) * W + col) * (C / ${per}u) + c, c, ${va
  * one slice of the batch, whose row and column in the image are followed by additions.
  */
 const gradWSlices: Problem<`${Conv} Z`> = {
-  product: (vec) => {
+  product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
       setup: `
@@ -280,7 +281,7 @@ const gradWSlices: Problem<`${Conv} Z`> = {
       a: {
         contiguous: "lines",
         line: (k, at) => `let dy${k} = g * kg + min(${at}, kg - 1u);`,
-        load: (k, step, live) => load(per, "dy", `${step} * (K / ${per}u) + dy${k}`, live),
+        load: (k, step, live) => read(per, "dy", `${step} * (K / ${per}u) + dy${k}`, live),
       },
       b: {
         contiguous: "lines",
@@ -290,7 +291,7 @@ const gradWSlices: Problem<`${Conv} Z`> = {
   let across${k} = (at${k} / cg % S * dilationW - padW) * cAll;
   let begin${k} = down${k} * edge + at${k} % cg + g * cg;`,
         load: (k, _, live) =>
-          load(
+          read(
             per,
             "x",
             `image + p * drop + begin${k} + q * hop + across${k}`,

@@ -1,5 +1,5 @@
-import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
-import { type Factor, load, type Problem, slice, type Width } from "./lib/product";
+import { cover, type Kernel, kernel } from "../src/kernel";
+import { type Factor, type Load, load, type Problem, slice, type Width } from "./lib/product";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -26,21 +26,21 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 type Axis = "M" | "N" | "K";
 
 /** A factor whose lines are rows of its matrix: `tensor[line, step]`. */
-const byRows = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
+const byRows = (width: Width, tensor: "a" | "b", lines: Axis, load: Load): Factor => ({
   contiguous: "steps",
   line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} - 1u) * (K / ${width}u);`,
   load: (k, step, live) => load(width, tensor, `${tensor}Line${k} + ${step}`, live),
 });
 
 /** A factor of one product of several: the rows of the matrices, one behind the other. */
-const byRowsOfMany = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
-  ...byRows(width, tensor, lines),
+const byRowsOfMany = (width: Width, tensor: "a" | "b", lines: Axis, load: Load): Factor => ({
+  ...byRows(width, tensor, lines, load),
   line: (k, at) =>
     `let ${tensor}Line${k} = (group.z * ${lines} + min(${at}, ${lines} - 1u)) * (K / ${width}u);`,
 });
 
 /** A factor whose lines are columns of its matrix: `tensor[step, line]`. */
-const byColumns = (width: Width, tensor: "a" | "b", lines: Axis): Factor => ({
+const byColumns = (width: Width, tensor: "a" | "b", lines: Axis, load: Load): Factor => ({
   contiguous: "lines",
   line: (k, at) => `let ${tensor}Line${k} = min(${at}, ${lines} / ${width}u - 1u);`,
   load: (k, step, live) => load(width, tensor, `${step} * (${lines} / ${width}u) + ${tensor}Line${k}`, live),
@@ -55,22 +55,21 @@ const inFours =
   };
 
 const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
-  product: (vec, steps = vec ? 4 : 1) => {
+  product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
       setup: "",
       rows: "M",
       columns: "N",
-      a: left(left === byRows ? steps : per, "a", "M"),
-      b: right(per, "b", "N"),
+      a: left(per, "a", "M", read),
+      b: right(per, "b", "N", read),
       from: "0u",
-      to: left === byRows ? `K / ${steps}u` : "K",
+      to: left === byRows ? `K / ${per}u` : "K",
       store: (row, column, value) => `store_y(${row} * (N / ${per}u) + ${column}, ${column}, ${value});`,
     };
   },
   extent: ({ M, N }) => [N, M, 1],
-  // Columns that have to be turned into rows were measured to gain nothing from a wide tile.
-  ...(right === byColumns ? { length: ({ K }: Sizes<"K">) => K } : {}),
+  length: ({ K }) => K,
   tensors: ["a", "b", "y"],
   notInFours: inFours(last),
 });
@@ -94,18 +93,19 @@ export const matmulNTKernels = kernels(
 );
 /** Several products at once, each a layer of the grid. */
 const many: Problem<"B M N K"> = {
-  product: (vec) => ({
+  product: (vec, read = load) => ({
     setup: "",
     rows: "M",
     columns: "N",
-    a: byRowsOfMany(vec ? 4 : 1, "a", "M"),
-    b: byRowsOfMany(vec ? 4 : 1, "b", "N"),
+    a: byRowsOfMany(vec ? 4 : 1, "a", "M", read),
+    b: byRowsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "0u",
     to: `K / ${vec ? 4 : 1}u`,
     store: (row, column, value) =>
       `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
   }),
   extent: ({ B, M, N }) => [N, M, B],
+  length: ({ K }) => K,
   tensors: ["a", "b", "y"],
   notInFours: inFours(["K", "N"]),
 };
@@ -130,22 +130,22 @@ export const batchedMatmulNTKernels: readonly Kernel[] = [
 ];
 
 /** A factor of one of several products: columns of the matrices, which lie one behind the other. */
-const byColumnsOfMany = (width: Width, tensor: "a" | "b", lines: Axis): Factor => {
-  const one = byColumns(width, tensor, lines);
+const byColumnsOfMany = (width: Width, tensor: "a" | "b", lines: Axis, load: Load): Factor => {
+  const one = byColumns(width, tensor, lines, load);
   return { ...one, load: (k, step, live) => one.load(k, `(layer * L + ${step})`, live) };
 };
 
 /** Several products at once, each over several slices of the long axis: layers of the grid. */
 const manySlices: Problem<"B M N L Z"> = {
-  product: (vec) => ({
+  product: (vec, read = load) => ({
     setup: `
   let layer = group.z % B;
   let z = group.z / B;
   ${slice("L", "z")}`,
     rows: "M",
     columns: "N",
-    a: byColumnsOfMany(vec ? 4 : 1, "a", "M"),
-    b: byColumnsOfMany(vec ? 4 : 1, "b", "N"),
+    a: byColumnsOfMany(vec ? 4 : 1, "a", "M", read),
+    b: byColumnsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "begin",
     to: "end",
     store: (row, column, value) =>

@@ -156,7 +156,7 @@ describe("memory that runs out", () => {
       /^out of GPU memory: \S+ [GT]iB requested for activations, .+ live, .+ at the peak; use a smaller batch \(/,
     );
     expect(device.liveBytes).toBe(live);
-    if (held !== undefined) device.destroyBuffers([held]);
+    if (held !== undefined) device.free([held]);
   });
 
   test("while a network is compiled: nothing of it stays, the batch that fits is told, and it does fit", async () => {
@@ -204,29 +204,39 @@ describe("memory that runs out", () => {
   });
 });
 
-/** Makes a device behave as one that has only so much memory for buffers, as no software adapter does by itself. */
+/** Makes a device behave as one that has only so much memory, as no software adapter does by itself. */
 function limitMemory(gpu: GPUDevice, budget: number) {
   const scopes: { filter: GPUErrorFilter; exhausted: boolean }[] = [];
-  const create = gpu.createBuffer.bind(gpu);
+  const createBuffer = gpu.createBuffer.bind(gpu);
+  const createTexture = gpu.createTexture.bind(gpu);
   const push = gpu.pushErrorScope.bind(gpu);
   const pop = gpu.popErrorScope.bind(gpu);
   let live = 0;
-  gpu.createBuffer = (descriptor) => {
-    const fits = live + descriptor.size <= budget;
+  /** Makes what is asked for, or something small in its place, and counts it until it is destroyed. */
+  const counted = <R extends GPUBuffer | GPUTexture>(bytes: number, make: (fits: boolean) => R): R => {
+    const fits = live + bytes <= budget;
     const scope = scopes.findLast(({ filter }) => filter === "out-of-memory");
     if (!fits && scope === undefined) throw new Error("memory ran out where nobody looked");
     if (!fits && scope !== undefined) scope.exhausted = true;
-    const buffer = create(fits ? descriptor : { ...descriptor, size: 16 });
-    const bytes = fits ? descriptor.size : 0;
-    live += bytes;
+    const made = make(fits);
+    const held = fits ? bytes : 0;
+    live += held;
     let destroyed = false;
-    const destroy = buffer.destroy.bind(buffer);
-    buffer.destroy = () => {
-      if (!destroyed) live -= bytes;
+    const destroy = made.destroy.bind(made);
+    made.destroy = () => {
+      if (!destroyed) live -= held;
       destroyed = true;
       return destroy();
     };
-    return buffer;
+    return made;
+  };
+  gpu.createBuffer = (descriptor) =>
+    counted(descriptor.size, (fits) => createBuffer(fits ? descriptor : { ...descriptor, size: 16 }));
+  gpu.createTexture = (descriptor) => {
+    const [width = 0, height = 0] = descriptor.size as number[];
+    return counted(16 * width * height, (fits) =>
+      createTexture(fits ? descriptor : { ...descriptor, size: [1, 1] }),
+    );
   };
   gpu.pushErrorScope = (filter) => {
     scopes.push({ filter, exhausted: false });

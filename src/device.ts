@@ -8,6 +8,8 @@ import {
 } from "./errors";
 import type { AdapterClass, MatrixConfig } from "./kernel";
 import { resting } from "./rest";
+import type { Access } from "./source";
+import { textureSize } from "./textures";
 
 /** What is known of an adapter before a device is opened on it. */
 export interface AdapterDescription {
@@ -231,9 +233,12 @@ export interface Pipeline {
 export interface PipelineRequest {
   readonly label: string;
   readonly source: string;
-  readonly access: readonly ("read" | "read_write")[];
+  readonly access: readonly Access[];
   readonly hasParams: boolean;
 }
+
+/** Memory of a device. */
+type Resource = GPUBuffer | GPUTexture;
 
 /** An open device: its memory is counted, its pipelines are cached by source text, its failures are typed. */
 export class Device {
@@ -248,7 +253,7 @@ export class Device {
   #closed = false;
   readonly #pipelines = new Map<string, Promise<Pipeline>>();
   readonly #layouts = new Map<string, GPUBindGroupLayout>();
-  readonly #buffers = new Set<GPUBuffer>();
+  readonly #held = new Map<Resource, number>();
   readonly #onClose = new Set<() => void>();
 
   constructor(
@@ -295,56 +300,84 @@ export class Device {
 
   /** Creates buffers of zeros, all of them or none. @throws OutOfMemoryError with requested, live and peak bytes */
   async createBuffers(requests: readonly BufferRequest[]): Promise<GPUBuffer[]> {
+    const make = () => requests.map((request) => this.#buffer(request));
+    return this.#hold(make, ({ size }) => size, requests[0]?.label ?? "a buffer", sizesOf(requests));
+  }
+
+  /** Creates textures for so many bytes of f32 each, all of them or none. @throws as `createBuffers` */
+  async createTextures(label: string, bytes: readonly number[]): Promise<GPUTexture[]> {
+    const usage = 0x8 | 0x2; // STORAGE_BINDING | COPY_DST
+    const make = () =>
+      bytes.map((size) =>
+        this.gpu.createTexture({ label, size: textureSize(size), format: "rgba32float", usage }),
+      );
+    const sizeOf = ({ width, height }: GPUTexture) => 16 * width * height;
+    return this.#hold(make, sizeOf, label, bytes);
+  }
+
+  /** Makes what will be counted as live, all or none. */
+  async #hold<R extends Resource>(
+    make: () => R[],
+    sizeOf: (made: R) => number,
+    label: string,
+    bytes: readonly number[],
+  ): Promise<R[]> {
     this.check();
-    const { buffers, refusal } = await this.#allocate(requests);
+    const { made, refusal } = await this.#allocate(make);
     if (refusal !== undefined) {
       this.check();
-      const requested = requests.reduce((sum, { size }) => sum + padded(size), 0);
+      const requested = bytes.reduce((sum, size) => sum + size, 0);
       throw new OutOfMemoryError(
-        `out of GPU memory: ${formatBytes(requested)} requested for ${requests[0]?.label ?? "a buffer"}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${refusal})`,
+        `out of GPU memory: ${formatBytes(requested)} requested for ${label}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${refusal})`,
         requested,
         this.liveBytes,
         this.peakBytes,
       );
     }
-    for (const buffer of buffers) {
-      this.#buffers.add(buffer);
-      this.liveBytes += buffer.size;
+    for (const resource of made) {
+      const size = sizeOf(resource);
+      this.#held.set(resource, size);
+      this.liveBytes += size;
     }
     this.peakBytes = Math.max(this.peakBytes, this.liveBytes);
-    return buffers;
+    return made;
   }
 
   /** Whether there is memory for buffers of these sizes now; none of them is kept. */
   async hasRoomFor(sizes: readonly number[]): Promise<boolean> {
     this.check();
-    const { buffers, refusal } = await this.#allocate(
-      sizes.map((size) => ({ label: "a trial", size, usage: 0x80 | 0x4 | 0x8 })),
+    const { made, refusal } = await this.#allocate(() =>
+      sizes.map((size) => this.#buffer({ label: "a trial", size, usage: 0x80 | 0x4 | 0x8 })),
     );
-    for (const buffer of buffers) buffer.destroy();
+    for (const buffer of made) buffer.destroy();
     return refusal === undefined;
   }
 
-  /** All the buffers, or none of them and what the device says about it. */
-  async #allocate(requests: readonly BufferRequest[]) {
+  #buffer({ label, size, usage }: BufferRequest): GPUBuffer {
+    return this.gpu.createBuffer({ label, size: padded(size), usage });
+  }
+
+  /** All that is to be made, or none of it and what the device says about it. */
+  async #allocate<R extends Resource>(make: () => R[]): Promise<{ made: R[]; refusal?: string }> {
     this.gpu.pushErrorScope("out-of-memory");
     this.gpu.pushErrorScope("validation");
-    const buffers = requests.map(({ label, size, usage }) =>
-      this.gpu.createBuffer({ label, size: padded(size), usage }),
-    );
+    const made = make();
     // Both at once: another's scopes must not come between.
     const [invalid, exhausted] = await Promise.all([this.gpu.popErrorScope(), this.gpu.popErrorScope()]);
     const error = exhausted ?? invalid;
-    if (error === null) return { buffers };
-    for (const buffer of buffers) buffer.destroy();
-    return { buffers: [], refusal: oneLine(error.message) };
+    if (error === null) return { made };
+    for (const resource of made) resource.destroy();
+    return { made: [], refusal: oneLine(error.message) };
   }
 
-  destroyBuffers(buffers: Iterable<GPUBuffer>): void {
-    for (const buffer of buffers) {
-      if (!this.#buffers.delete(buffer)) continue;
-      this.liveBytes -= buffer.size;
-      buffer.destroy();
+  /** Frees buffers and textures that it made; what is freed already stays so. */
+  free(resources: Iterable<Resource>): void {
+    for (const resource of resources) {
+      const size = this.#held.get(resource);
+      if (size === undefined) continue;
+      this.#held.delete(resource);
+      this.liveBytes -= size;
+      resource.destroy();
     }
   }
 
@@ -387,15 +420,13 @@ export class Device {
     }
   }
 
-  #layout(access: readonly ("read" | "read_write")[], hasParams: boolean): GPUBindGroupLayout {
+  #layout(access: readonly Access[], hasParams: boolean): GPUBindGroupLayout {
     const key = `${access.join()}${hasParams}`;
     const known = this.#layouts.get(key);
     if (known !== undefined) return known;
-    const types: GPUBufferBindingType[] = access.map((a) => (a === "read" ? "read-only-storage" : "storage"));
-    if (hasParams) types.push("uniform");
-    const made = this.gpu.createBindGroupLayout({
-      entries: types.map((type, binding) => ({ binding, visibility: 4, buffer: { type } })),
-    });
+    const entries = access.map((a, binding) => ({ binding, visibility: 4, ...layoutEntries[a] }));
+    const params = { binding: entries.length, visibility: 4, buffer: { type: "uniform" } as const };
+    const made = this.gpu.createBindGroupLayout({ entries: hasParams ? [...entries, params] : entries });
     this.#layouts.set(key, made);
     return made;
   }
@@ -447,7 +478,7 @@ export class Device {
     if (this.#closed) return;
     for (const action of this.#onClose) action();
     this.#closed = true;
-    this.destroyBuffers([...this.#buffers]);
+    this.free([...this.#held.keys()]);
     this.#pipelines.clear();
     if (this.owned) this.gpu.destroy();
   }
@@ -460,6 +491,14 @@ export class Device {
     this.close();
   }
 }
+
+const layoutEntries: Readonly<Record<Access, Partial<GPUBindGroupLayoutEntry>>> = {
+  read: { buffer: { type: "read-only-storage" } },
+  read_write: { buffer: { type: "storage" } },
+  texture: { storageTexture: { access: "read-only", format: "rgba32float" } },
+};
+
+const sizesOf = (requests: readonly BufferRequest[]): number[] => requests.map(({ size }) => padded(size));
 
 const padded = (size: number): number => Math.max(16, Math.ceil(size / 16) * 16);
 

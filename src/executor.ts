@@ -6,14 +6,17 @@ import {
   type GraphSpec,
   type Plan,
   type PlanLimits,
+  type PlannedStep,
   type PlanOptions,
   parameterBlocks,
   planGraph,
   planLimits,
   readBackBuffers,
+  textureBindings,
 } from "./plan";
 import { type Place, readPlace, State } from "./state";
 import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
+import { copyToTexture, type TextureCopy } from "./textures";
 import { Uploads, uploadBuffers, uploadBytes } from "./uploads";
 
 /** A typed array, or a buffer of the same device that holds the values already. */
@@ -35,6 +38,8 @@ interface Command {
   readonly pipeline: GPUComputePipeline;
   readonly bindGroup: GPUBindGroup;
   readonly groups: readonly [number, number, number];
+  /** What must be in textures before it runs. */
+  readonly copies: readonly TextureCopy[];
   /** Index of the step in the plan. */
   readonly step: number;
 }
@@ -77,6 +82,7 @@ export class Executable {
     private readonly commands: readonly Command[],
     private readonly places: ReadonlyMap<number, readonly Place[]>,
     private readonly buffers: readonly GPUBuffer[],
+    private readonly textures: readonly GPUTexture[],
     private readonly uploads: Uploads,
   ) {
     this.#undoOnClose = device.onClose(() => {
@@ -122,6 +128,10 @@ export class Executable {
         usage: 0x2 | 0x4,
       })),
     ]);
+    const textures = await device.createTextures("factors of products", plan.textures).catch((error) => {
+      device.free(buffers);
+      throw error;
+    });
     const planned = plan.memory.buffers.length;
     const { queue } = device.gpu;
     for (const [k, node] of sources.entries()) {
@@ -151,16 +161,32 @@ export class Executable {
     }
     for (const node of plan.variables) places.set(node.outputs.y.id, state.places(node.name));
 
+    // What a step before has left in a texture need not be copied again; what a step makes is never overwritten.
+    const held = new Map<GPUTexture, string>();
     const commands = await device.guarded("binding a graph", () =>
       plan.steps.flatMap(({ program, dispatches }, step) => {
         const made_ = pipelines[step];
         if (made_ === undefined) throw new Error("a step has no pipeline");
+        const slots = new Map(
+          textureBindings(plan.steps[step] as PlannedStep).map((b, k) => [b, textures[k]]),
+        );
         return dispatches.map(({ slices, groups }, d): Command => {
+          const copies: TextureCopy[] = [];
           const entries: GPUBindGroupEntry[] = program.bindings.map(({ tensor }, binding) => {
             const slice = slices[binding];
             const place = places.get(ownerOf(tensor).id)?.[slice?.segment ?? 0];
             if (place === undefined || slice === undefined)
               throw new Error(`${program.label}: a binding has no place`);
+            const texture = slots.get(binding);
+            if (texture !== undefined) {
+              const { id, node } = ownerOf(tensor);
+              const content = `${id} ${slice.segment} ${slice.offset} ${slice.bytes}`;
+              const offset = place.offset + slice.offset;
+              if (node.kind !== "op" || held.get(texture) !== content)
+                copies.push({ buffer: place.buffer, offset, bytes: slice.bytes, texture });
+              held.set(texture, content);
+              return { binding, resource: texture.createView() };
+            }
             const { kind } = ownerOf(tensor).node;
             const guard = kind === "op" || kind === "input" ? plan.guard : 0;
             const size = Math.ceil((slice.bytes + guard) / 4) * 4;
@@ -178,6 +204,7 @@ export class Executable {
             pipeline: made_.pipeline,
             bindGroup: device.gpu.createBindGroup({ label: program.label, layout: made_.layout, entries }),
             groups,
+            copies,
             step,
           };
         });
@@ -185,7 +212,17 @@ export class Executable {
     );
     const host = planned + sources.length + (blocks.bytes > 0 ? 1 : 0);
     const uploads = await Uploads.open(queue, buffers.slice(host + readBackBuffers));
-    const graph = new Executable(plan, device, state, ownsState, commands, places, buffers, uploads);
+    const graph = new Executable(
+      plan,
+      device,
+      state,
+      ownsState,
+      commands,
+      places,
+      buffers,
+      textures,
+      uploads,
+    );
     graph.#staging.push(...buffers.slice(host, host + readBackBuffers));
     return graph;
   }
@@ -210,9 +247,7 @@ export class Executable {
     this.#check();
     const encoder = this.device.gpu.createCommandEncoder();
     this.#writeInputs(inputs, encoder);
-    const pass = encoder.beginComputePass();
-    this.#encode(pass, this.commands);
-    pass.end();
+    this.#encode(encoder, this.commands);
     return this.#finish(encoder, read);
   }
 
@@ -242,16 +277,15 @@ export class Executable {
       const encoder = gpu.createCommandEncoder();
       if (from === 0) this.#writeInputs(inputs, encoder);
       if (from === 0 && runsBefore > 0) {
-        const pass = encoder.beginComputePass();
-        for (let k = 0; k < runsBefore; k++) this.#encode(pass, this.commands);
-        pass.end();
+        for (let k = 0; k < runsBefore; k++) this.#encode(encoder, this.commands);
       }
       for (const [k, command] of part.entries()) {
-        const pass = encoder.beginComputePass({
-          timestampWrites: { querySet, beginningOfPassWriteIndex: 2 * k, endOfPassWriteIndex: 2 * k + 1 },
-        });
-        this.#encode(pass, [command]);
-        pass.end();
+        const begin = { querySet, beginningOfPassWriteIndex: 2 * k };
+        const end = { querySet, endOfPassWriteIndex: 2 * k + 1 };
+        // Copies are outside of any pass, so one that does nothing marks when they begin.
+        const isCopying = command.copies.length > 0;
+        if (isCopying) encoder.beginComputePass({ timestampWrites: begin }).end();
+        this.#encode(encoder, [command], isCopying ? end : { ...begin, ...end });
       }
       encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 0);
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
@@ -263,20 +297,36 @@ export class Executable {
         times[step] =
           (times[step] ?? 0) + Math.max(0, Number((stamps[2 * k + 1] ?? 0n) - (stamps[2 * k] ?? 0n)));
       }
-      this.device.destroyBuffers([resolved, staging]);
+      this.device.free([resolved, staging]);
       querySet.destroy();
     }
     return times;
   }
 
-  #encode(pass: GPUComputePassEncoder, commands: readonly Command[]): void {
+  /** Encodes commands in as few passes as the copies between them leave. */
+  #encode(
+    encoder: GPUCommandEncoder,
+    commands: readonly Command[],
+    timestampWrites?: GPUComputePassTimestampWrites,
+  ): void {
+    let pass: GPUComputePassEncoder | undefined;
     let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, groups } of commands) {
+    for (const { pipeline, bindGroup, groups, copies } of commands) {
+      if (copies.length > 0) {
+        pass?.end();
+        pass = undefined;
+        for (const copy of copies) copyToTexture(encoder, copy);
+      }
+      if (pass === undefined) {
+        pass = encoder.beginComputePass(timestampWrites === undefined ? {} : { timestampWrites });
+        current = undefined;
+      }
       if (pipeline !== current) pass.setPipeline(pipeline);
       current = pipeline;
       pass.setBindGroup(0, bindGroup);
       pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
     }
+    pass?.end();
   }
 
   #writeInputs(inputs: Readonly<Record<string, InputData>>, encoder: GPUCommandEncoder): void {
@@ -413,7 +463,7 @@ export class Executable {
     if (this.#closed) return;
     this.#closed = true;
     this.#undoOnClose();
-    this.device.destroyBuffers(this.buffers);
+    this.device.free([...this.buffers, ...this.textures]);
     if (this.ownsState) this.state.close();
   }
 

@@ -67,8 +67,8 @@ export interface Kernel<S extends Sizes<never> = Sizes> {
   readonly enables?: readonly ("subgroups" | "chromium_experimental_subgroup_matrix")[];
   /** Tensors that are bound as arrays of `vec4`: their last axis must be a multiple of 4. */
   readonly vec?: readonly string[] | ((op: Op) => readonly string[]);
-  /** Inputs that are bound as arrays of `vec2`, on the same terms. */
-  readonly pairs?: readonly string[];
+  /** Inputs that it reads through `load_<name>(i)`, by fours, from textures that they are copied into before it runs. */
+  readonly textures?: readonly string[];
   /** Sizes that must be constants of the source because they shape the code; the rest are parameters. */
   readonly constants?: readonly string[];
   /** Why it does not serve these sizes, or undefined when it does. */

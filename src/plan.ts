@@ -20,6 +20,7 @@ import {
   type Tensor,
   type VariableNode,
 } from "./tensor";
+import { textureBytes } from "./textures";
 import { uploadBuffers, uploadBytes } from "./uploads";
 
 /** What a graph is to compute: named outputs, and updates of variables that have no other reader. */
@@ -84,7 +85,7 @@ export interface PlanBytes {
   readonly parameters: number;
   readonly statistics: number;
   readonly slots: number;
-  /** Parameter blocks of the dispatches and buffers to read results back. */
+  /** Parameter blocks of the dispatches, textures, and buffers to read results back. */
   readonly overhead: number;
   readonly total: number;
 }
@@ -97,6 +98,8 @@ export interface Plan {
   readonly inputs: readonly InputNode[];
   readonly variables: readonly VariableNode[];
   readonly constants: readonly ConstantNode[];
+  /** Bytes that each texture must hold: a step's first input that is read from a texture lies in the first, and so on. */
+  readonly textures: readonly number[];
   readonly bytes: PlanBytes;
   readonly guard: number;
   /** The measured choices that it was made with: what a later plan needs to be the same. */
@@ -210,6 +213,7 @@ export function planGraph(
   const shaders = new Shaders();
   const single = steps.map((step) => planStep(step, memory, limits, shaders));
   const planned = options.fuse === false || guard > 0 ? single : mergeUpdates(single, locate, limits);
+  const textures = texturesFor(planned);
   return {
     spec,
     steps: planned,
@@ -217,7 +221,8 @@ export function planGraph(
     inputs,
     variables,
     constants,
-    bytes: countBytes(planned, memory, { inputs, variables, constants, guard }, outputs),
+    textures,
+    bytes: countBytes(planned, memory, { inputs, variables, constants, textures, guard }, outputs),
     guard,
     tuned: chooser.used,
   };
@@ -268,10 +273,30 @@ function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits, sh
   return { ...step, program, dispatches };
 }
 
+/** Bindings of a step that are textures, by their places in the list of bindings. */
+export const textureBindings = ({ program }: PlannedStep): number[] =>
+  program.bindings.flatMap(({ access }, k) => (access === "texture" ? [k] : []));
+
+/** The largest of what the steps put into each texture. */
+function texturesFor(steps: readonly PlannedStep[]): number[] {
+  const sizes: number[] = [];
+  for (const step of steps)
+    for (const [slot, binding] of textureBindings(step).entries())
+      for (const { slices } of step.dispatches)
+        sizes[slot] = Math.max(sizes[slot] ?? 0, slices[binding]?.bytes ?? 0);
+  return sizes;
+}
+
 function countBytes(
   steps: readonly PlannedStep[],
   memory: MemoryPlan,
-  { inputs, variables, constants, guard }: Pick<Plan, "inputs" | "variables" | "constants" | "guard">,
+  {
+    inputs,
+    variables,
+    constants,
+    textures,
+    guard,
+  }: Pick<Plan, "inputs" | "variables" | "constants" | "textures" | "guard">,
   outputs: readonly Tensor[],
 ): PlanBytes {
   const sum = (values: readonly number[]) => values.reduce((a, b) => a + b, 0);
@@ -287,6 +312,7 @@ function countBytes(
     slots: role("slot"),
     overhead:
       (blocks.bytes === 0 ? 0 : allocated(blocks.bytes)) +
+      sum(textures.map(textureBytes)) +
       readBackBuffers * allocated(sum(outputs.map((t) => aligned(bytesOf(t))))) +
       (uploadBytes(inputs) === 0 ? 0 : uploadBuffers * allocated(uploadBytes(inputs))),
   };

@@ -1,6 +1,7 @@
 import type { Kernel, KernelContext, Sizes } from "./kernel";
 import type { Elementwise } from "./op";
 import type { DType, OpNode, Tensor } from "./tensor";
+import { textureDeclaration } from "./textures";
 
 /** A kernel applied to a node with everything that was fused behind its `store`. */
 export interface KernelCall {
@@ -11,12 +12,15 @@ export interface KernelCall {
   readonly context: KernelContext;
 }
 
-/** One buffer binding of a kernel: slot k of the shader is element k of the list. */
+/** One binding of a tensor to a kernel: slot k of the shader is element k of the list. */
 export interface Binding {
   readonly name: string;
   readonly tensor: Tensor;
-  readonly access: "read" | "read_write";
+  readonly access: Access;
 }
+
+/** How a kernel gets at a tensor: in its buffer, or in a texture that it is copied into. */
+export type Access = "read" | "read_write" | "texture";
 
 /** The complete WGSL of a call and what it binds. The text is the pipeline's identity. */
 export interface Program {
@@ -60,7 +64,6 @@ export function epilogueOperands(epilogue: readonly OpNode[], index: number, thr
 }
 
 const wide: Readonly<Record<DType, string>> = { f32: "vec4f", f16: "vec4h", u32: "vec4u" };
-const pair: Readonly<Record<DType, string>> = { f32: "vec2f", f16: "vec2h", u32: "vec2u" };
 
 /**
  * Generates the shader: element types, parameters, bindings, fused functions, `store`s, the body and the entry point.
@@ -76,8 +79,12 @@ export function generate(call: KernelCall, folded: boolean, accumulate = false):
   const bindings: Binding[] = [];
   const declarations: string[] = [];
   const bind = (name: string, tensor: Tensor, access: Binding["access"], vec: boolean) => {
-    const isPair = tensor === node.inputs[name] && kernel.pairs?.includes(name) === true;
-    const type = (vec ? wide : isPair ? pair : undefined)?.[tensor.dtype] ?? tensor.dtype;
+    if (access === "texture") {
+      declarations.push(textureDeclaration(name, bindings.length));
+      bindings.push({ name, tensor, access });
+      return;
+    }
+    const type = vec ? wide[tensor.dtype] : tensor.dtype;
     declarations.push(
       `@group(0) @binding(${bindings.length}) var<storage, ${access}> ${name}: array<${type}>;`,
     );
@@ -90,7 +97,8 @@ export function generate(call: KernelCall, folded: boolean, accumulate = false):
   }));
   const updated = new Set(Object.values(node.op.inPlace));
   for (const [name, tensor] of Object.entries(node.inputs)) {
-    bind(name, tensor, updated.has(name) ? "read_write" : "read", isVec(name));
+    const read = kernel.textures?.includes(name) === true ? "texture" : "read";
+    bind(name, tensor, updated.has(name) ? "read_write" : read, isVec(name));
   }
   for (const { name, tensor } of outputs) {
     if (node.op.inPlace[name] === undefined) bind(name, tensor, "read_write", isVec(name));

@@ -162,7 +162,7 @@ export class State {
 
   /** Frees the variables. Graphs that use them must not run any more. */
   close(): void {
-    this.device.destroyBuffers(this.#buffers);
+    this.device.free(this.#buffers);
     this.#variables.clear();
   }
 }
@@ -217,7 +217,7 @@ export async function readPlace(device: Device, { buffer, offset, bytes }: Place
     device.check();
     return copy;
   } finally {
-    device.destroyBuffers([staging]);
+    device.free([staging]);
   }
 }
 

@@ -107,6 +107,6 @@ export async function openPeaks(device: Device) {
       const bandwidth = (2 * bytes * repeat) / (await runCopy(repeat));
       return { arithmetic: arithmetic * 1000, bandwidth: bandwidth * 1000 };
     },
-    close: () => device.destroyBuffers([source, result, turns, count]),
+    close: () => device.free([source, result, turns, count]),
   };
 }

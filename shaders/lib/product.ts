@@ -8,13 +8,22 @@ export const list = (n: number, text: (k: number) => string, separator = "\n"): 
 export type Width = 1 | 2 | 4;
 const typeOf: Readonly<Record<Width, string>> = { 1: "f32", 2: "vec2f", 4: "vec4f" };
 
-/** Loads as f32, or zero without touching memory where `inside` does not hold; `index` counts what is loaded at a time. */
-export const load = (width: Width, tensor: string, index: string, inside?: string): string => {
-  const type = typeOf[width];
-  return inside === undefined
-    ? `${type}(${tensor}[${index}])`
-    : `select(${type}(), ${type}(${tensor}[select(0u, ${index}, ${inside})]), ${inside})`;
-};
+/** WGSL of a value of a tensor, or zero where `inside` does not hold; `index` counts what is loaded at a time. */
+export type Load = (width: Width, tensor: string, index: string, inside?: string) => string;
+
+/** Loads what an expression of an index gives, from an index that is within the tensor. */
+const loadBy =
+  (at: (width: Width, tensor: string, index: string) => string): Load =>
+  (width, tensor, index, inside) =>
+    inside === undefined
+      ? at(width, tensor, index)
+      : `select(${typeOf[width]}(), ${at(width, tensor, `select(0u, ${index}, ${inside})`)}, ${inside})`;
+
+/** Loads as f32 from the buffer of a tensor. */
+export const load = loadBy((width, tensor, index) => `${typeOf[width]}(${tensor}[${index}])`);
+
+/** Loads four from the texture that holds a tensor. */
+export const loadTexel = loadBy((_, tensor, index) => `load_${tensor}(${index})`);
 
 /** Slice `z` of Z of a range of `count`, from `begin` to before `end`. Slices differ by one at most. */
 export const slice = (count: string, z: string): string => `
@@ -67,13 +76,13 @@ export interface Product {
 
 /** An op that is a product: what the tile kernels of both families are made from. */
 export interface Problem<Names extends string> {
-  /** In vec4 or not; the left factor's steps, where they lie side by side, so many at a time, else as all else. */
-  readonly product: (vec: boolean, steps?: Width) => Product;
+  /** In vec4 or not, its factors loaded from buffers or as told. */
+  readonly product: (vec: boolean, load?: Load) => Product;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
-  /** Steps of one product's sum, where wide tiles of registers gain from it; the right factor's lines lie side by side then. */
-  readonly length?: (sizes: Sizes<Names>) => number;
-  /** Every tensor of the op, the left factor's first: all or none are bound as vec4. */
+  /** Steps of one product's sum. */
+  readonly length: (sizes: Sizes<Names>) => number;
+  /** Every tensor of the op, the two factors' first: all or none are bound as vec4. */
   readonly tensors: readonly string[];
   /** Why its tensors cannot be bound as vec4. */
   readonly notInFours: (sizes: Sizes<Names>) => string | undefined;

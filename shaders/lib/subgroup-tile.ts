@@ -1,25 +1,29 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
-import { list, type Problem, type Product, storeFour } from "./product";
+import { list, loadTexel, type Problem, type Product, storeFour } from "./product";
 
-// For software adapters. There an arithmetic instruction works on a whole subgroup, but a load is done lane by lane: the
-// price of a product is the number of elements that it loads, wherever they lie. A broadcast from a known lane is free.
+// For software adapters. There an arithmetic instruction works on a whole subgroup, but a load from a buffer is done lane
+// by lane: the price of a product is the number of elements that it loads, wherever they lie, or what it takes to copy them
+// into textures, which are read by whole subgroups. A broadcast from a known lane is free.
 
 /** Lanes past which the accumulators of a tile would not fit any register file. */
 const mostLanes = 16;
+/** Mesa 25.0 mixes the texels up where its subgroups have 16 lanes (`LP_NATIVE_VECTOR_WIDTH=512`). */
+const mostTexturedLanes = 8;
 
 /** Rows of a lane in the tile of a long product. */
 const most = 4;
 
-/** Multiplications from which a wide tile gets back what its compilation takes longer. */
-export const wideWork = 2 ** 26;
-/** How much of a wide tile must be used. */
-const wideShare = 0.75;
+// Factors are read from textures where that gets back what copying into them takes: in products of so many
+// multiplications, so many for each value that is copied, which use so much of a tile that is wide.
+const textureWork = 2 ** 20;
+const textureUses = 32;
+const tileShare = 0.75;
 
 /** Rows of the tile, `lanes` times `perLane`; the columns are `groups` of four a lane. */
 interface Tile {
   readonly lanes: number;
   readonly perLane: number;
-  readonly groups: 1 | 2;
+  readonly groups: number;
   /** Rows that one turn of the storing loop writes: each costs compile time, few cost selections. */
   readonly stores: number;
 }
@@ -65,7 +69,7 @@ const columnLines = ({ b }: Product, vec: boolean, { lanes, groups }: Tile): str
 function alongSteps(product: Product, vec: boolean, tile: Tile) {
   const { a, b, from, to } = product;
   const { lanes, perLane, groups } = tile;
-  const steps = !vec ? 1 : groups === 1 ? 4 : 2;
+  const steps = vec ? 4 : 1;
   const columns = groups * (vec && b.contiguous === "lines" ? 1 : 4);
   const right = (g: number) => {
     const four = (value: (c: number) => string) => `vec4f(${list(4, value, ", ")})`;
@@ -93,11 +97,11 @@ ${list(perLane, (k) => list(lanes, (lane) => row(k, lane)))}
   };
 }
 
-/** Each lane loads four rows side by side, of several steps: few where the tile is wide, so that the code stays small. */
+/** Each lane loads four rows side by side, of several steps. */
 function acrossSteps(product: Product, vec: boolean, tile: Tile) {
   const { a, b, from, to } = product;
   const { lanes, groups } = tile;
-  const steps = vec && groups === 1 ? 4 : 2;
+  const steps = vec ? 4 : 2;
   const fours = (factor: typeof a, k: number, step: string, live: string) =>
     vec ? factor.load(k, step, live) : `vec4f(${list(4, (c) => factor.load(c, step, live), ", ")})`;
   const broadcast = (lane: number) => `{
@@ -159,38 +163,41 @@ export function choose(names: readonly string[], index: string, bit = 0): string
   return `select(${pick(0)}, ${pick(1)}, (${index} & ${2 ** bit}u) != 0u)`;
 }
 
-/** The kernels of a product for software adapters, in vec4 or not, for few rows or many. */
+/** The kernels of a product for software adapters: from textures, or from buffers in vec4 or not, for few rows or many. */
 export function subgroupKernels<Names extends string>(
   { product, extent, tensors, notInFours, length }: Problem<Names>,
   stores: number,
 ): Kernel[] {
   const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
-  const isAlongSteps = product(true).a.contiguous === "steps";
-  const variant = (vec: boolean, perLane: number, groups: 1 | 2 = 1): Kernel => {
-    const pairs = groups > 1 && isAlongSteps ? tensors.slice(0, 1) : [];
+  const variant = (name: string, vec: boolean, perLane: number, textures: readonly string[] = []): Kernel => {
+    const isTextured = textures.length > 0;
+    const groups = isTextured ? 2 : 1;
     return kernel<Names>({
-      name: `subgroup${vec ? "" : "Scalar"}${groups === 1 ? "" : "Wide"}${perLane === most ? "" : perLane}`,
+      name,
       family: "software",
       enables: ["subgroups"],
       workgroup: (context) => [lanesOf(context), 1, 1],
-      vec: vec ? tensors.filter((name) => !pairs.includes(name)) : [],
-      pairs,
+      vec: vec ? tensors : [],
+      textures,
       rejects: (sizes, { subgroupSize }) => {
         if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
-        if (subgroupSize * groups > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
+        if (subgroupSize > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
+        if (isTextured && subgroupSize > mostTexturedLanes)
+          return `subgroups of ${subgroupSize} may read textures wrongly`;
         const [, rows] = extent(sizes);
         if (perLane < most && rows > perLane * subgroupSize)
           return `${rows} rows are more than ${perLane} a lane`;
         return vec ? notInFours(sizes) : undefined;
       },
       suits: (sizes, context) => {
-        if (groups === 1 || length === undefined) return true;
+        if (!isTextured) return true;
         const [columns, rows, products] = extent(sizes);
         const lanes = lanesOf(context);
         const used = (count: number, tile: number) => count / (tile * cover(count, tile));
         return (
-          columns * rows * products * length(sizes) >= wideWork &&
-          used(columns, 4 * groups * lanes) * used(rows, perLane * lanes) >= wideShare
+          columns * rows * products * length(sizes) >= textureWork &&
+          (columns * rows) / (columns + rows) >= textureUses &&
+          used(columns, 4 * groups * lanes) * used(rows, perLane * lanes) >= tileShare
         );
       },
       groups: (sizes, context) => {
@@ -199,7 +206,7 @@ export function subgroupKernels<Names extends string>(
         return [cover(columns, 4 * groups * lanes), cover(rows, perLane * lanes), products];
       },
       body: (_, context) =>
-        subgroupTile(product(vec, pairs.length > 0 ? 2 : undefined), vec, {
+        subgroupTile(product(vec, isTextured ? loadTexel : undefined), vec, {
           lanes: lanesOf(context),
           perLane,
           groups,
@@ -208,7 +215,11 @@ export function subgroupKernels<Names extends string>(
     });
   };
   // The fewest rows that do: those past the last are computed, and thrown away.
-  const perLane = isAlongSteps ? [1, 2, most] : [most];
-  const wide = length === undefined ? [] : [variant(true, most, 2)];
-  return [...wide, ...[true, false].flatMap((vec) => perLane.map((n) => variant(vec, n)))];
+  const perLane = product(true).a.contiguous === "steps" ? [1, 2, most] : [most];
+  return [
+    variant("subgroupTextures", true, most, tensors.slice(0, 2)),
+    ...[true, false].flatMap((vec) =>
+      perLane.map((n) => variant(`subgroup${vec ? "" : "Scalar"}${n === most ? "" : n}`, vec, n)),
+    ),
+  ];
 }

@@ -83,7 +83,7 @@ async function arithmetic(device: Device): Promise<number> {
   ]);
   const [never, params] = buffers as [GPUBuffer, GPUBuffer];
   const bindGroup = gpu.createBindGroup({ layout, entries: entriesOf([never, params]) });
-  const [first, most, turns] = [256, 16384, 16]; // workgroups: enough for the smallest and for the largest adapter
+  const [first, most, turns] = [256, 16384, 64]; // workgroups: enough for the smallest and for the largest adapter
   try {
     return await bestRate(async (amount) => {
       const groups = Math.min(most, first * amount);
@@ -101,7 +101,7 @@ async function arithmetic(device: Device): Promise<number> {
       return { units: groups * invocations * rounds * flopsPerTurn, seconds };
     });
   } finally {
-    device.destroyBuffers(buffers);
+    device.free(buffers);
   }
 }
 
@@ -131,7 +131,7 @@ async function bandwidth(device: Device): Promise<number> {
       { most: 4096 },
     );
   } finally {
-    device.destroyBuffers(buffers);
+    device.free(buffers);
   }
 }
 
@@ -226,7 +226,7 @@ async function launch(device: Device): Promise<number> {
       ) * 1e-9
     );
   } finally {
-    device.destroyBuffers(buffers);
+    device.free(buffers);
   }
 }
 

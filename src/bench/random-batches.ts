@@ -78,7 +78,7 @@ export class RandomBatches {
   }
 
   close(): void {
-    this.device.destroyBuffers(this.#slots.flatMap(({ image, label }) => [image, label]));
+    this.device.free(this.#slots.flatMap(({ image, label }) => [image, label]));
     this.#slots.length = 0;
   }
 }

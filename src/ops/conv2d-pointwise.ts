@@ -1,11 +1,9 @@
-import { wideWork } from "../../shaders/lib/subgroup-tile";
 import type { KernelContext, Lowering, Sizes } from "../kernel";
 import type { Tensor } from "../tensor";
 import { batchedMatmulTNSlices } from "./batched-matmul";
 import { matmul, matmulNT } from "./matmul";
 import { reshape } from "./reshape";
 import { slicesFor, sumOfParts } from "./slices";
-import { transpose } from "./transpose";
 
 // A 1×1 convolution without stride is a product of matrices, the pixels of all images by the channels: nothing has to find
 // out where a row lies in an image.
@@ -28,13 +26,11 @@ const pixels = ({ N = 1, H = 1, W = 1 }: Sizes): number => N * H * W;
 export const pointwise: Lowering = {
   name: "pointwise",
   rejects: notPointwise,
-  lower: (inputs, _, sizes, { adapterClass }) => {
+  lower: (inputs, _, sizes) => {
     const { x, w } = inputs as Record<"x" | "w", Tensor>;
     const { N = 1, H = 1, W = 1, C = 1, K = 1 } = sizes;
     const [a, b] = [reshape(x, [pixels(sizes), C]), reshape(w, [K, C])];
-    // Software adapters have wider tiles for weights whose output channels lie side by side.
-    const isTurned = adapterClass === "software" && pixels(sizes) * C * K >= wideWork;
-    const { y } = isTurned ? matmul({ a, b: transpose({ x: b }).y }) : matmulNT({ a, b });
+    const { y } = matmulNT({ a, b });
     return { y: reshape(y, [N, H, W, K]) };
   },
 };

@@ -2,7 +2,8 @@ import { ancestors } from "../autodiff";
 import { isLowering, type Kernel, type KernelContext, type KernelFamily, type Lowering } from "../kernel";
 import { reshape } from "../ops/reshape";
 import { finalTensor, mainOutput } from "../source";
-import { type DType, inScope, type OpNode, type Tensor } from "../tensor";
+import { bytesOf, type DType, inScope, type OpNode, type Tensor } from "../tensor";
+import { mostTextureBytes } from "../textures";
 import { type Origin, ownerOf, type SelectedStep, type Step } from "./step";
 
 /** What the adapter offers: the part of a kernel's context that is the same for every node. */
@@ -60,7 +61,10 @@ function selectStep(step: Step, target: Target, how: Selection, outer: Origin): 
 function acceptance(step: Step, context: KernelContext) {
   const reasons: string[] = [];
   const accepted = step.node.op.kernels.filter((variant) => {
-    const reason = refusal(variant, step.node, context) ?? vecReason(variant, step, context);
+    const reason =
+      refusal(variant, step.node, context) ??
+      vecReason(variant, step, context) ??
+      textureReason(variant, step.node);
     if (reason !== undefined) reasons.push(`${variant.name}: ${reason}`);
     return reason === undefined;
   });
@@ -161,4 +165,18 @@ function vecReason(
   if (vec?.includes(mainOutput(node)) !== true || !usesChannel) return undefined;
   const last = finalTensor(node, epilogue).shape.at(-1) ?? 1;
   return last % 4 === 0 ? undefined : `the last axis is ${last}, not a multiple of 4`;
+}
+
+/** A texture holds f32 in fours, and only so many. */
+function textureReason(variant: Kernel | Lowering, { inputs }: OpNode): string | undefined {
+  if (isLowering(variant)) return undefined;
+  for (const name of variant.textures ?? []) {
+    const tensor = inputs[name];
+    if (tensor === undefined) continue;
+    if (tensor.dtype !== "f32") return `${name} is ${tensor.dtype}, and a texture holds f32`;
+    if (bytesOf(tensor) > mostTextureBytes)
+      return `${name} takes ${bytesOf(tensor)} bytes, and a texture holds ${mostTextureBytes}`;
+    if (bytesOf(tensor) % 16 !== 0) return `${name} has ${bytesOf(tensor) / 4} values, not a multiple of 4`;
+  }
+  return undefined;
 }
