@@ -15,7 +15,7 @@ const most = 4;
 
 // Factors are read from textures where that gets back what copying into them takes: in products of so many
 // multiplications, so many for each value that is copied, which use so much of a tile that is wide.
-const textureWork = 2 ** 20;
+const textureWork = 2 ** 22;
 const textureUses = 32;
 const tileShare = 0.75;
 
@@ -102,8 +102,20 @@ function acrossSteps(product: Product, vec: boolean, tile: Tile) {
   const { a, b, from, to } = product;
   const { lanes, groups } = tile;
   const steps = vec ? 4 : 2;
-  const fours = (factor: typeof a, k: number, step: string, live: string) =>
-    vec ? factor.load(k, step, live) : `vec4f(${list(4, (c) => factor.load(c, step, live), ", ")})`;
+  const fours = (factor: typeof a, k: number, v: number) => {
+    const load = (line: number) => factor.load(line, `(t + ${v}u)`, `live${v}`);
+    return vec ? load(k) : `vec4f(${list(4, load, ", ")})`;
+  };
+  const left = (v: number) => `let a${v} = ${fours(a, 0, v)};
+${a.position?.advance ?? ""}`;
+  const right = (v: number) => `${list(groups, (g) => `let b${v}_${g} = ${fours(b, g, v)};`)}
+${b.position?.advance ?? ""}`;
+  // A load from a texture is a call, and the cache lines that one asks for are few: those of the left factor, which lie far
+  // apart, are asked for together.
+  const loads =
+    groups > 1
+      ? `${list(steps, left)}\n${list(steps, right)}`
+      : list(steps, (v) => `${left(v)}\n${right(v)}`);
   const broadcast = (lane: number) => `{
 ${list(steps, (v) => `let s${v} = subgroupBroadcast(a${v}, ${lane}u);`, " ")}
 ${list(4, (c) => list(groups, (g) => `${accumulator(lane * 4 + c, g)} += ${list(steps, (v) => `s${v}.${"xyzw"[c]} * b${v}_${g}`, " + ")};`))}
@@ -115,14 +127,8 @@ ${a.position?.start(from, 1) ?? ""}
 ${b.position?.start(from, 1) ?? ""}`,
     loop: `
 for (var t = ${from}; t < ${to}; t += ${steps}u) {
-${list(
-  steps,
-  (v) => `let live${v} = t + ${v}u < ${to};
-let a${v} = ${fours(a, 0, `(t + ${v}u)`, `live${v}`)};
-${list(groups, (g) => `let b${v}_${g} = ${fours(b, g, `(t + ${v}u)`, `live${v}`)};`)}
-${a.position?.advance ?? ""}
-${b.position?.advance ?? ""}`,
-)}
+${list(steps, (v) => `let live${v} = t + ${v}u < ${to};`)}
+${loads}
 ${list(lanes, broadcast)}
 }`,
   };
