@@ -43,12 +43,12 @@ const onGpu: Readonly<Record<Side, Least>> = {
   4: { channels: 64, tiles: 32, work: 2 ** 28 },
 };
 const onSoftware: Readonly<Record<Side, Least>> = {
-  2: { channels: 32, tiles: 32, work: 2 ** 26 },
+  2: { channels: 32, tiles: 48, work: 2 ** 26 },
   4: { channels: 32, tiles: 32, work: 2 ** 28 },
 };
 /** In the gradient of the weights their transform is the last, over the sums of all tiles, and large beside the products. */
 const onSoftwareGradW: Readonly<Record<Side, Least>> = {
-  2: { channels: 64, tiles: 48, work: 2 ** 26 },
+  2: { channels: 64, tiles: 96, work: 2 ** 26 },
   4: { channels: 32, tiles: 128, work: 2 ** 28 },
 };
 
