@@ -44,7 +44,7 @@ const tiled96x64: Tile = {
   buffers: 2,
   speed: [38, 29],
 };
-const tiled64: Tile = { ...plain, name: "tiled64", rows: 64, columns: 64, own: [8, 4], speed: [36.5, 27] };
+const tiled64: Tile = { ...plain, name: "tiled64", rows: 64, columns: 64, own: [8, 4], speed: [36.5, 30] };
 const tiled32x64: Tile = {
   ...plain,
   name: "tiled32x64",

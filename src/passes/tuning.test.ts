@@ -107,7 +107,7 @@ test("the rules take the tile that keeps a GPU's busiest core shortest", () => {
   expect(kernelFor(32768, 64)).toBe("tiled64");
   // 98 of the largest tiles leave a quarter of 132 cores idle.
   expect(kernelFor(6272, 256, { maxComputeWorkgroupStorageSize: 32768 })).toBe("tiled96x64");
-  expect(kernelFor(1024, 512)).toBe("tiled32x64");
+  expect(kernelFor(1024, 512)).toBe("tiled64");
   expect(kernelFor(256, 256)).toBe("tiled32");
   // Few results, whose long sums the parts of a workgroup share where there is memory for it.
   expect(kernelFor(256, 256, { maxComputeWorkgroupStorageSize: 32768 })).toBe("dealt32");
