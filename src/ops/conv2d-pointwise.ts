@@ -38,8 +38,9 @@ export const pointwise: Lowering = {
 export const pointwiseGradX: Lowering = {
   name: "pointwise",
   rejects: notPointwise,
-  // Register tiles look where a row lies once and for all; there it was measured to gain nothing.
-  suits: (_, { adapterClass }) => adapterClass === "gpu",
+  // On a software adapter only what takes long is worth more pipelines.
+  suits: (sizes, { adapterClass }) =>
+    adapterClass === "gpu" || pixels(sizes) * (sizes.C ?? 1) * (sizes.K ?? 1) >= 2 ** 26,
   lower: (inputs, _, sizes) => {
     const { dy, w } = inputs as Record<"dy" | "w", Tensor>;
     const { N = 1, H = 1, W = 1, C = 1, K = 1 } = sizes;
