@@ -9,7 +9,7 @@ import {
 import type { AdapterClass, MatrixConfig } from "./kernel";
 import { resting } from "./rest";
 import type { Access } from "./source";
-import { textureSize } from "./textures";
+import { textureBytes, textureSize } from "./textures";
 
 /** What is known of an adapter before a device is opened on it. */
 export interface AdapterDescription {
@@ -300,33 +300,30 @@ export class Device {
 
   /** Creates buffers of zeros, all of them or none. @throws OutOfMemoryError with requested, live and peak bytes */
   async createBuffers(requests: readonly BufferRequest[]): Promise<GPUBuffer[]> {
+    const sizes = requests.map(({ size }) => padded(size));
     const make = () => requests.map((request) => this.#buffer(request));
-    return this.#hold(make, ({ size }) => size, requests[0]?.label ?? "a buffer", sizesOf(requests));
+    return this.#hold(requests[0]?.label ?? "a buffer", sizes, make);
   }
 
   /** Creates textures for so many bytes of f32 each, all of them or none. @throws as `createBuffers` */
   async createTextures(label: string, bytes: readonly number[]): Promise<GPUTexture[]> {
+    // Most graphs have none, and need not wait for the device to say that it has room for them.
+    if (bytes.length === 0) return [];
     const usage = 0x8 | 0x2; // STORAGE_BINDING | COPY_DST
     const make = () =>
       bytes.map((size) =>
         this.gpu.createTexture({ label, size: textureSize(size), format: "rgba32float", usage }),
       );
-    const sizeOf = ({ width, height }: GPUTexture) => 16 * width * height;
-    return this.#hold(make, sizeOf, label, bytes);
+    return this.#hold(label, bytes.map(textureBytes), make);
   }
 
-  /** Makes what will be counted as live, all or none. */
-  async #hold<R extends Resource>(
-    make: () => R[],
-    sizeOf: (made: R) => number,
-    label: string,
-    bytes: readonly number[],
-  ): Promise<R[]> {
+  /** Makes what will be counted as live, of the sizes given, all or none. */
+  async #hold<R extends Resource>(label: string, sizes: readonly number[], make: () => R[]): Promise<R[]> {
     this.check();
     const { made, refusal } = await this.#allocate(make);
     if (refusal !== undefined) {
       this.check();
-      const requested = bytes.reduce((sum, size) => sum + size, 0);
+      const requested = sizes.reduce((sum, size) => sum + size, 0);
       throw new OutOfMemoryError(
         `out of GPU memory: ${formatBytes(requested)} requested for ${label}, ${formatBytes(this.liveBytes)} live, ${formatBytes(this.peakBytes)} at the peak; use a smaller batch (${refusal})`,
         requested,
@@ -334,8 +331,8 @@ export class Device {
         this.peakBytes,
       );
     }
-    for (const resource of made) {
-      const size = sizeOf(resource);
+    for (const [k, resource] of made.entries()) {
+      const size = sizes[k] ?? 0;
       this.#held.set(resource, size);
       this.liveBytes += size;
     }
@@ -497,8 +494,6 @@ const layoutEntries: Readonly<Record<Access, Partial<GPUBindGroupLayoutEntry>>> 
   read_write: { buffer: { type: "storage" } },
   texture: { storageTexture: { access: "read-only", format: "rgba32float" } },
 };
-
-const sizesOf = (requests: readonly BufferRequest[]): number[] => requests.map(({ size }) => padded(size));
 
 const padded = (size: number): number => Math.max(16, Math.ceil(size / 16) * 16);
 

@@ -6,7 +6,6 @@ import {
   type GraphSpec,
   type Plan,
   type PlanLimits,
-  type PlannedStep,
   type PlanOptions,
   parameterBlocks,
   planGraph,
@@ -167,9 +166,7 @@ export class Executable {
       plan.steps.flatMap(({ program, dispatches }, step) => {
         const made_ = pipelines[step];
         if (made_ === undefined) throw new Error("a step has no pipeline");
-        const slots = new Map(
-          textureBindings(plan.steps[step] as PlannedStep).map((b, k) => [b, textures[k]]),
-        );
+        const slots = new Map(textureBindings(program).map((b, k) => [b, textures[k]]));
         return dispatches.map(({ slices, groups }, d): Command => {
           const copies: TextureCopy[] = [];
           const entries: GPUBindGroupEntry[] = program.bindings.map(({ tensor }, binding) => {

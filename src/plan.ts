@@ -273,16 +273,16 @@ function planStep(step: SelectedStep, memory: MemoryPlan, limits: PlanLimits, sh
   return { ...step, program, dispatches };
 }
 
-/** Bindings of a step that are textures, by their places in the list of bindings. */
-export const textureBindings = ({ program }: PlannedStep): number[] =>
-  program.bindings.flatMap(({ access }, k) => (access === "texture" ? [k] : []));
+/** Bindings of a program that are textures, by their places in the list of bindings. */
+export const textureBindings = ({ bindings }: Program): number[] =>
+  bindings.flatMap(({ access }, k) => (access === "texture" ? [k] : []));
 
 /** The largest of what the steps put into each texture. */
 function texturesFor(steps: readonly PlannedStep[]): number[] {
   const sizes: number[] = [];
-  for (const step of steps)
-    for (const [slot, binding] of textureBindings(step).entries())
-      for (const { slices } of step.dispatches)
+  for (const { program, dispatches } of steps)
+    for (const [slot, binding] of textureBindings(program).entries())
+      for (const { slices } of dispatches)
         sizes[slot] = Math.max(sizes[slot] ?? 0, slices[binding]?.bytes ?? 0);
   return sizes;
 }
