@@ -20,6 +20,7 @@ export default spec(batchedMatmulNT, {
     { why: "fewer rows than lanes, in fours", a: [2, 3, 8], b: [2, 40, 8] },
     { why: "a tile and one more of everything", a: [2, 65, 36], b: [2, 68, 36] },
     { why: "whole tiles", a: [16, 32, 32], b: [16, 64, 32] },
+    { why: "rows and columns past a panel's", a: [2, 131, 44], b: [2, 68, 44] },
   ],
   bench: [{ why: "a 3×3 convolution's 16 products", a: [16, 784, 64], b: [16, 64, 64] }],
   rejects: [{ a: [2, 3, 4], b: [3, 3, 4], error: /^batchedMatmulNT: B is 2 in a but 3 in b/ }],

@@ -18,6 +18,8 @@ const products = [
   { why: "two columns, rows left over", of: [37, 24, 2] },
   { why: "four columns, rows left over", of: [37, 24, 4] },
   { why: "three steps, rows left over", of: [19, 3, 320] },
+  { why: "rows and columns past a panel's, a short sum", of: [131, 64, 132] },
+  { why: "an odd number of rows past a panel's, a longer sum", of: [131, 76, 36] },
 ] as const;
 
 const casesOf = (

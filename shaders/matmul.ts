@@ -1,5 +1,6 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
 import { type Factor, type Load, load, type Problem, slice, type Width } from "./lib/product";
+import { panelKernel } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -76,6 +77,7 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
 
 const kernels = (few: readonly Kernel[], p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
   ...few,
+  ...(p.product(true).a.contiguous === "steps" ? [panelKernel(p)] : []),
   ...subgroupKernels(p, 1),
   ...tiledKernels(p),
   plain,
@@ -124,6 +126,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
 });
 export const batchedMatmulNTKernels: readonly Kernel[] = [
+  panelKernel(many),
   ...subgroupKernels(many, 1),
   ...tiledKernels(many),
   directMany,

@@ -1,4 +1,4 @@
-import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
+import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../../src/kernel";
 import { list, loadTexel, type Problem, type Product, storeFour } from "./product";
 
 // For software adapters. There an arithmetic instruction works on a whole subgroup, but a load from a buffer is done lane
@@ -17,7 +17,33 @@ const most = 4;
 // multiplications, so many for each value that is copied, which use so much of a tile that is wide.
 const textureWork = 2 ** 22;
 const textureUses = 32;
-const tileShare = 0.75;
+export const tileShare = 0.75;
+
+export const lanesOf = ({ subgroupSize }: KernelContext): number => subgroupSize ?? 1;
+
+/** How much of the tiles that cover `count` is used. */
+export const share = (count: number, tile: number): number => count / (tile * cover(count, tile));
+
+/** Whether a product gets back what copying its factors into textures takes. */
+export function worthTextures<Names extends string>(
+  { extent, length }: Problem<Names>,
+  sizes: Sizes<Names>,
+): boolean {
+  const [columns, rows, products] = extent(sizes);
+  return (
+    columns * rows * products * length(sizes) >= textureWork &&
+    (columns * rows) / (columns + rows) >= textureUses
+  );
+}
+
+/** Why subgroups cannot share what they load, or cannot load it from textures. */
+export const rejectsSubgroups = (size: number | undefined, isTextured: boolean): string | undefined => {
+  if (size === undefined) return "the adapter's subgroups have no fixed size";
+  if (size > mostLanes) return `subgroups of ${size} need too many registers`;
+  return isTextured && size > mostTexturedLanes
+    ? `subgroups of ${size} may read textures wrongly`
+    : undefined;
+};
 
 /** Rows of the tile, `lanes` times `perLane`; the columns are `groups` of four a lane. */
 interface Tile {
@@ -170,11 +196,8 @@ export function choose(names: readonly string[], index: string, bit = 0): string
 }
 
 /** The kernels of a product for software adapters: from textures, or from buffers in vec4 or not, for few rows or many. */
-export function subgroupKernels<Names extends string>(
-  { product, extent, tensors, notInFours, length }: Problem<Names>,
-  stores: number,
-): Kernel[] {
-  const lanesOf = ({ subgroupSize }: KernelContext) => subgroupSize ?? 1;
+export function subgroupKernels<Names extends string>(problem: Problem<Names>, stores: number): Kernel[] {
+  const { product, extent, tensors, notInFours } = problem;
   const variant = (name: string, vec: boolean, perLane: number, textures: readonly string[] = []): Kernel => {
     const isTextured = textures.length > 0;
     const groups = isTextured ? 2 : 1;
@@ -186,10 +209,8 @@ export function subgroupKernels<Names extends string>(
       vec: vec ? tensors : [],
       textures,
       rejects: (sizes, { subgroupSize }) => {
-        if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
-        if (subgroupSize > mostLanes) return `subgroups of ${subgroupSize} need too many registers`;
-        if (isTextured && subgroupSize > mostTexturedLanes)
-          return `subgroups of ${subgroupSize} may read textures wrongly`;
+        const refusal = rejectsSubgroups(subgroupSize, isTextured);
+        if (refusal !== undefined || subgroupSize === undefined) return refusal;
         const [, rows] = extent(sizes);
         if (perLane < most && rows > perLane * subgroupSize)
           return `${rows} rows are more than ${perLane} a lane`;
@@ -197,13 +218,11 @@ export function subgroupKernels<Names extends string>(
       },
       suits: (sizes, context) => {
         if (!isTextured) return true;
-        const [columns, rows, products] = extent(sizes);
+        const [columns, rows] = extent(sizes);
         const lanes = lanesOf(context);
-        const used = (count: number, tile: number) => count / (tile * cover(count, tile));
         return (
-          columns * rows * products * length(sizes) >= textureWork &&
-          (columns * rows) / (columns + rows) >= textureUses &&
-          used(columns, 4 * groups * lanes) * used(rows, perLane * lanes) >= tileShare
+          worthTextures(problem, sizes) &&
+          share(columns, 4 * groups * lanes) * share(rows, perLane * lanes) >= tileShare
         );
       },
       groups: (sizes, context) => {
