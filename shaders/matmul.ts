@@ -1,5 +1,5 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { type Factor, type Load, load, type Problem, slice, type Width } from "./lib/product";
+import { type Factor, type Load, load, type Problem, type Product, slice, type Width } from "./lib/product";
 import { panelKernel } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
@@ -25,6 +25,12 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
   });
 
 type Axis = "M" | "N" | "K";
+
+/** The output of products that stores what it is told at one place after the other. */
+const outputAt = (at: (row: string, column: string) => string): Pick<Product, "at" | "store"> => ({
+  at,
+  store: (row, column, value) => `store_y(${at(row, column)}, ${column}, ${value});`,
+});
 
 /** A factor whose lines are rows of its matrix: `tensor[line, step]`. */
 const byRows = (width: Width, tensor: "a" | "b", lines: Axis, load: Load): Factor => ({
@@ -66,7 +72,7 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
       b: right(per, "b", "N", read),
       from: "0u",
       to: left === byRows ? `K / ${per}u` : "K",
-      store: (row, column, value) => `store_y(${row} * (N / ${per}u) + ${column}, ${column}, ${value});`,
+      ...outputAt((row, column) => `${row} * (N / ${per}u) + ${column}`),
     };
   },
   extent: ({ M, N }) => [N, M, 1],
@@ -103,8 +109,7 @@ const many: Problem<"B M N K"> = {
     b: byRowsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "0u",
     to: `K / ${vec ? 4 : 1}u`,
-    store: (row, column, value) =>
-      `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
+    ...outputAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
   }),
   extent: ({ B, M, N }) => [N, M, B],
   length: ({ K }) => K,
@@ -151,8 +156,7 @@ const manySlices: Problem<"B M N L Z"> = {
     b: byColumnsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "begin",
     to: "end",
-    store: (row, column, value) =>
-      `store_y((group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}, ${column}, ${value});`,
+    ...outputAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
   }),
   extent: ({ B, M, N, Z }) => [N, M, B * Z],
   length: ({ L, Z }) => L / Z,

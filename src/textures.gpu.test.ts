@@ -1,7 +1,9 @@
 import { afterAll, expect, test, vi } from "vitest";
 import { openDevice } from "./device";
 import { compileGraph } from "./executor";
+import { relu } from "./ops/activations";
 import { add } from "./ops/add";
+import { biasAdd } from "./ops/bias-add";
 import { matmul, matmulTN } from "./ops/matmul";
 import { uniforms } from "./random";
 import { input, type OpNode, type Tensor } from "./tensor";
@@ -86,4 +88,22 @@ textured("a profile times a step together with its copies", async () => {
     copies.mockRestore();
   }
   graph.close();
+});
+
+textured("what is fused behind a sum in parts is applied to the whole of it", async () => {
+  const [a, b, c] = [input("a", [45, 256]), input("b", [256, 36]), input("c", [36])] as const;
+  const outputs = { y: relu({ x: biasAdd({ x: matmul({ a, b }).y, b: c }).y }).y };
+  const given = { a: values(a, 1), b: values(b, 2), c: values(c, 3).map((v) => -100 * v) };
+  const inParts = ({ op }: OpNode) => (op.name === "matmul" ? "subgroupPanel" : undefined);
+  const results = [];
+  for (const choose of [directly, inParts]) {
+    const graph = await compileGraph({ outputs }, { device, choose });
+    expect(graph.plan.steps).toHaveLength(1);
+    results.push((await graph.run(given)).y ?? []);
+    graph.close();
+  }
+  const [direct = [], found = []] = results;
+  expect(found.filter((y) => y > 0).length).toBeGreaterThan(500);
+  expect(found.filter((y) => y === 0).length).toBeGreaterThan(100);
+  for (const [k, y] of found.entries()) expect(Math.abs(y - (direct[k] ?? Number.NaN))).toBeLessThan(1e-3);
 });

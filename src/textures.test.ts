@@ -12,7 +12,7 @@ test("what no texture holds is read from buffers", () => {
     const [a, b] = [input("a", [rows, 4096], dtype), input("b", [4096, 64], dtype)] as const;
     return planGraph({ outputs: { y: matmul({ a, b }).y } }, target, limits).steps[0]?.kernel.name;
   };
-  expect(kernelFor(2 ** 14)).toBe("subgroupTextures"); // 256 MiB
+  expect(kernelFor(2 ** 14)).toBe("subgroupPanel"); // 256 MiB
   expect(kernelFor(2 ** 14 + 32)).toBe("subgroup");
   expect(kernelFor(2 ** 14, "f16")).toBe("subgroup");
 });

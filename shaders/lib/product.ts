@@ -70,6 +70,8 @@ export interface Product {
   readonly to: string;
   /** Loops around the loop over the steps. */
   readonly loops?: (inner: string) => string;
+  /** Where a value lies in the output `y`, where the output is just the product. */
+  readonly at?: (row: string, column: string) => string;
   /** Stores a value; `column` counts fours of columns where the product is in vec4. */
   readonly store: (row: string, column: string, value: string) => string;
 }

@@ -1,5 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../../src/kernel";
 import { list, loadTexel, type Problem, type Product, storeFour } from "./product";
+import { rejectsTextures } from "./textured";
 
 // For software adapters. There an arithmetic instruction works on a whole subgroup, but a load from a buffer is done lane
 // by lane: the price of a product is the number of elements that it loads, wherever they lie, or what it takes to copy them
@@ -7,8 +8,6 @@ import { list, loadTexel, type Problem, type Product, storeFour } from "./produc
 
 /** Lanes past which the accumulators of a tile would not fit any register file. */
 const mostLanes = 16;
-/** Mesa 25.0 mixes the texels up where its subgroups have 16 lanes (`LP_NATIVE_VECTOR_WIDTH=512`). */
-const mostTexturedLanes = 8;
 
 /** Rows of a lane in the tile of a long product. */
 const most = 4;
@@ -36,13 +35,10 @@ export function worthTextures<Names extends string>(
   );
 }
 
-/** Why subgroups cannot share what they load, or cannot load it from textures. */
-export const rejectsSubgroups = (size: number | undefined, isTextured: boolean): string | undefined => {
+/** Why subgroups cannot share what they load. */
+const rejectsSubgroups = (size: number | undefined): string | undefined => {
   if (size === undefined) return "the adapter's subgroups have no fixed size";
-  if (size > mostLanes) return `subgroups of ${size} need too many registers`;
-  return isTextured && size > mostTexturedLanes
-    ? `subgroups of ${size} may read textures wrongly`
-    : undefined;
+  return size > mostLanes ? `subgroups of ${size} need too many registers` : undefined;
 };
 
 /** Rows of the tile, `lanes` times `perLane`; the columns are `groups` of four a lane. */
@@ -208,11 +204,11 @@ export function subgroupKernels<Names extends string>(problem: Problem<Names>, s
       workgroup: (context) => [lanesOf(context), 1, 1],
       vec: vec ? tensors : [],
       textures,
-      rejects: (sizes, { subgroupSize }) => {
-        const refusal = rejectsSubgroups(subgroupSize, isTextured);
-        if (refusal !== undefined || subgroupSize === undefined) return refusal;
+      rejects: (sizes, context) => {
+        const refusal = isTextured ? rejectsTextures(context) : rejectsSubgroups(context.subgroupSize);
+        if (refusal !== undefined) return refusal;
         const [, rows] = extent(sizes);
-        if (perLane < most && rows > perLane * subgroupSize)
+        if (perLane < most && rows > perLane * lanesOf(context))
           return `${rows} rows are more than ${perLane} a lane`;
         return vec ? notInFours(sizes) : undefined;
       },
