@@ -1,5 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../src/kernel";
-import { list } from "./lib/product";
+import { list, load, loadTexel } from "./lib/product";
+import { isWorthCopying, rejectsTextures } from "./lib/textured";
 import { wgsl } from "./wgsl";
 
 export type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
@@ -96,27 +97,36 @@ export const shift = (name: string, rows: number, by: number, columns: number): 
  * input once for all the outputs of the strip that see it. What lies outside the image is loaded from its edge and
  * replaced by zero, without a branch.
  */
-const strips = kernel<Conv>({
-  name: "strips",
-  workgroup: [64, 1, 1],
-  vec: ["x", "w", "y"],
-  constants,
-  rejects: unrollable,
-  groups: ({ N, P, Q, C }, context) => [
-    cover((Math.ceil(Q / strip) * C) / 4, 64),
-    cover(P, bandRows(context)),
-    N,
-  ],
-  body: ({ R, S, strideH, strideW }, context) => {
-    const columns = seen(strip, S, strideW);
-    const kept = Math.max(0, R - strideH);
-    const ahead = Math.ceil(kept / strideH);
-    const loadRow = (r: number) => `{
+const strips = (isTextured: boolean) =>
+  kernel<Conv>({
+    name: isTextured ? "stripsTextures" : "strips",
+    workgroup: [64, 1, 1],
+    vec: ["x", "w", "y"],
+    constants,
+    ...(isTextured
+      ? {
+          family: "software",
+          textures: ["x"],
+          rejects: (sizes, context) => unrollable(sizes) ?? rejectsTextures(context),
+          suits: ({ N, H, W, C }, context) => isWorthCopying(N * H * W * C, context),
+        }
+      : { rejects: unrollable }),
+    groups: ({ N, P, Q, C }, context) => [
+      cover((Math.ceil(Q / strip) * C) / 4, 64),
+      cover(P, bandRows(context)),
+      N,
+    ],
+    body: ({ R, S, strideH, strideW }, context) => {
+      const columns = seen(strip, S, strideW);
+      const kept = Math.max(0, R - strideH);
+      const ahead = Math.ceil(kept / strideH);
+      const read = isTextured ? loadTexel : load;
+      const loadRow = (r: number) => `{
       let h = p * strideH + ${r}u - padH;
       let row = (global.z * H + min(h, H - 1u)) * W * channels;
-${list(columns, (k) => `      x${r}_${k} = select(vec4f(), vec4f(x[row + at${k}]), h < H && inside${k});`)}
+${list(columns, (k) => `      x${r}_${k} = select(vec4f(), ${read(4, "x", `row + at${k}`)}, h < H && inside${k});`)}
     }`;
-    return wgsl`
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
   let first = global.x / channels;
@@ -145,48 +155,57 @@ ${list(strip, (u) => {
 ${shift("x", R, strideH, columns)}
   }
 }`;
-  },
-});
+    },
+  });
 
 /**
  * Four channels of a tile of inputs a thread, stride rows high and a few strides wide, row after row of tiles down a
  * band. Tiles are laid so that every output covers them in the same way: which weight joins which output and input is
  * then known here, whatever the stride.
  */
-const tiles = kernel<Conv>({
-  name: "tiles",
-  workgroup: [64, 1, 1],
-  vec: ["dy", "w", "dx"],
-  constants,
-  rejects: unrollable,
-  groups: ({ N, H, W, C, strideH, strideW, padH, padW }, context) => [
-    cover((Math.ceil((W + padW) / (tileWidth(strideW) * strideW)) * C) / 4, 64),
-    cover(Math.ceil((H + padH) / strideH), bandRows(context)),
-    N,
-  ],
-  body: ({ R, S, strideH, strideW }, context) => {
-    const across = tileWidth(strideW);
-    const wide = across * strideW;
-    const reach = Math.ceil(S / strideW);
-    const depth = Math.ceil(R / strideH);
-    const columns = across + reach - 1;
-    // Row i of those loaded is output row t − (depth − 1) + i, so that the newest is the last.
-    const loadRow = (i: number) => `{
+const tiles = (isTextured: boolean) =>
+  kernel<Conv>({
+    name: isTextured ? "tilesTextures" : "tiles",
+    workgroup: [64, 1, 1],
+    vec: ["dy", "w", "dx"],
+    constants,
+    ...(isTextured
+      ? {
+          family: "software",
+          textures: ["dy"],
+          rejects: (sizes, context) => unrollable(sizes) ?? rejectsTextures(context),
+          suits: ({ N, P, Q, C }, context) => isWorthCopying(N * P * Q * C, context),
+        }
+      : { rejects: unrollable }),
+    groups: ({ N, H, W, C, strideH, strideW, padH, padW }, context) => [
+      cover((Math.ceil((W + padW) / (tileWidth(strideW) * strideW)) * C) / 4, 64),
+      cover(Math.ceil((H + padH) / strideH), bandRows(context)),
+      N,
+    ],
+    body: ({ R, S, strideH, strideW }, context) => {
+      const across = tileWidth(strideW);
+      const wide = across * strideW;
+      const reach = Math.ceil(S / strideW);
+      const depth = Math.ceil(R / strideH);
+      const columns = across + reach - 1;
+      const read = isTextured ? loadTexel : load;
+      // Row i of those loaded is output row t − (depth − 1) + i, so that the newest is the last.
+      const loadRow = (i: number) => `{
       let p = t + ${i}u - ${depth - 1}u;
       let row = (global.z * P + min(p, P - 1u)) * Q * channels;
-${list(columns, (k) => `      dy${i}_${k} = select(vec4f(), vec4f(dy[row + at${k}]), p < P && inside${k});`)}
+${list(columns, (k) => `      dy${i}_${k} = select(vec4f(), ${read(4, "dy", `row + at${k}`)}, p < P && inside${k});`)}
     }`;
-    // Inputs (a, b) of tile row t see output (t − i, f + v) through weight (a + i·strideH, b − v·strideW).
-    const input = (a: number, b: number): string => {
-      const terms: string[] = [];
-      for (let i = 0; a + i * strideH < R; i++)
-        for (let s = b % strideW; s < S; s += strideW) {
-          const k = (b - s) / strideW + reach - 1;
-          if (k >= 0 && k < columns) terms.push(`dy${depth - 1 - i}_${k} * w${(a + i * strideH) * S + s}`);
-        }
-      return terms.length === 0 ? "vec4f()" : terms.join(" + ");
-    };
-    return wgsl`
+      // Inputs (a, b) of tile row t see output (t − i, f + v) through weight (a + i·strideH, b − v·strideW).
+      const input = (a: number, b: number): string => {
+        const terms: string[] = [];
+        for (let i = 0; a + i * strideH < R; i++)
+          for (let s = b % strideW; s < S; s += strideW) {
+            const k = (b - s) / strideW + reach - 1;
+            if (k >= 0 && k < columns) terms.push(`dy${depth - 1 - i}_${k} * w${(a + i * strideH) * S + s}`);
+          }
+        return terms.length === 0 ? "vec4f()" : terms.join(" + ");
+      };
+      return wgsl`
 fn run(global: vec3u, group: vec3u, local: vec3u) {
   let channels = C / 4u;
   let first = global.x / channels;
@@ -214,11 +233,11 @@ ${list(wide, (b) => `      if (left + ${b}u < W) { store_dx(i + ${b}u * channels
 ${shift("dy", depth, 1, columns)}
   }
 }`;
-  },
-});
+    },
+  });
 
 /** Strides that a tile is wide: about four columns. */
 export const tileWidth = (strideW: number): number => Math.max(1, Math.floor(strip / strideW));
 
-export const depthwiseConv2dKernels: readonly Kernel[] = [strips, direct];
-export const depthwiseConv2dGradXKernels: readonly Kernel[] = [tiles, gradXDirect];
+export const depthwiseConv2dKernels: readonly Kernel[] = [strips(true), strips(false), direct];
+export const depthwiseConv2dGradXKernels: readonly Kernel[] = [tiles(true), tiles(false), gradXDirect];

@@ -1,7 +1,8 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
 import { fourChannels } from "./lib/fours";
 import { poolGradTiles } from "./lib/pool-tiles";
-import { list } from "./lib/product";
+import { list, load, loadTexel } from "./lib/product";
+import { isWorthCopying, rejectsTextures } from "./lib/textured";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
@@ -100,18 +101,28 @@ const bandRows = ({ adapterClass }: KernelContext): number => (adapterClass === 
  * are found once for all the windows that share the row. What lies outside the image is read from its edge: a value
  * that the window holds anyway is never greater than itself, so neither maximum nor place change.
  */
-const strips = (isRecorded: boolean, strip: Strip): Kernel => {
+const strips = (isRecorded: boolean, strip: Strip, isTextured = false): Kernel => {
   const threads = strip === 1 ? 128 : 64;
+  const read = isTextured ? loadTexel : load;
   return kernel<Pool>({
-    name: strip === 1 ? "columns" : "strips",
+    name: isTextured ? "stripsTextures" : strip === 1 ? "columns" : "strips",
     workgroup: [threads, 1, 1],
     vec: tensors(isRecorded),
     constants: ["windowH", "windowW", "strideH", "strideW"],
-    rejects: ({ C, windowH, windowW, strideH, strideW }) =>
+    rejects: ({ C, windowH, windowW, strideH, strideW }, context) =>
       fourChannels({ C }) ??
       (windowH * windowW > 9 || strideH > 3 || strideW > 3
         ? `a ${windowH}×${windowW} window with stride ${strideH}, ${strideW} is large`
-        : undefined),
+        : isTextured
+          ? rejectsTextures(context)
+          : undefined),
+    ...(isTextured
+      ? {
+          family: "software",
+          textures: ["x"],
+          suits: ({ N, H, W, C }, context) => isWorthCopying(N * H * W * C, context),
+        }
+      : {}),
     ...(strip === 1
       ? {
           suits: ({ N, P, Q, C }, context) =>
@@ -149,7 +160,7 @@ ${list(
   (r) => `    {
       let h = clamp(i32(p * strideH + ${kept + r}u - padH), 0, i32(H) - 1);
       let row = (i32(global.z * H) + h) * i32(W);
-${list(columns, (k) => `      let x${k} = vec4f(x[u32(row + at${k}) * channels + c]);`)}
+${list(columns, (k) => `      let x${k} = ${read(4, "x", `u32(row + at${k}) * channels + c`)};`)}
 ${list(
   strip,
   (u) => `      var b${u} = x${u * strideW}; ${recorded(isRecorded, `var k${u} = vec4u(s${u});`)}
@@ -186,6 +197,7 @@ ${each(kept, (r, u) => `best${r}_${u} = best${r + strideH}_${u}; ${recorded(isRe
 
 const kernels = (isRecorded: boolean): readonly Kernel[] => [
   ...(isRecorded ? [] : [strips(isRecorded, 1)]),
+  strips(isRecorded, 4, true),
   strips(isRecorded, 4),
   pool(4, isRecorded),
   pool(1, isRecorded),
