@@ -1,6 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
 import { list, loadTexel, type Problem, type Product } from "./product";
-import { lanesOf, share, tileShare, worthTextures } from "./subgroup-tile";
+import { lanesOf, opening, share, tileShare, worthTextures } from "./subgroup-tile";
 import { rejectsTextures } from "./textured";
 
 // For software adapters. The accumulators of a tile are more than the registers hold: they are read and written every few
@@ -81,15 +81,7 @@ ${list(rows, row)}
 ${list(steps / 4, four)}
 ${list(rows, store)}
 }`;
-  return `${product.functions ?? ""}
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let lane = local.x;
-${product.setup}
-  let rows = ${product.rows};
-  let columns = ${product.columns};
-  let first = group.y * ${tileRows}u;
-  let four = group.x * ${lanes * groups}u + lane;
-  if (first >= rows) { return; }
+  return `${opening(product, tileRows, lanes * groups)}
   let limit = min(rows - first, ${tileRows}u);
 ${
   isOnly

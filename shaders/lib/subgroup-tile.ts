@@ -50,6 +50,21 @@ interface Tile {
   readonly stores: number;
 }
 
+/** The beginning of a tile of so many rows and fours of columns: its rows begin at `first`, and `four` is the lane's own. */
+export const opening = (
+  product: Product,
+  tileRows: number,
+  fours: number,
+): string => `${product.functions ?? ""}
+fn run(global: vec3u, group: vec3u, local: vec3u) {
+  let lane = local.x;
+${product.setup}
+  let rows = ${product.rows};
+  let columns = ${product.columns};
+  let first = group.y * ${tileRows}u;
+  let four = group.x * ${fours}u + lane;
+  if (first >= rows) { return; }`;
+
 /** The accumulator of a row in one of the groups of columns. */
 const accumulator = (row: number, group: number): string => `y${row}${group === 0 ? "" : `wide`}`;
 
@@ -62,15 +77,7 @@ function subgroupTile(product: Product, vec: boolean, tile: Tile): string {
   const rows = lanes * perLane;
   const inner = product.a.contiguous === "steps" ? alongSteps : acrossSteps;
   const { declare, loop } = inner(product, vec, tile);
-  return `${product.functions ?? ""}
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let lane = local.x;
-${product.setup}
-  let rows = ${product.rows};
-  let columns = ${product.columns};
-  let first = group.y * ${rows}u;
-  let four = group.x * ${lanes * groups}u + lane;
-  if (first >= rows) { return; }
+  return `${opening(product, rows, lanes * groups)}
 ${declare}
 ${list(rows, (r) => list(groups, (g) => `  var ${accumulator(r, g)} = vec4f();`))}
 ${product.loops === undefined ? loop : product.loops(loop)}
