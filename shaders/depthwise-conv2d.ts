@@ -1,6 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../src/kernel";
 import { list, load, loadTexel } from "./lib/product";
-import { isWorthCopying, rejectsTextures } from "./lib/textured";
+import { textured } from "./lib/textured";
 import { wgsl } from "./wgsl";
 
 export type Conv = "N H W C P Q R S strideH strideW padH padW dilationH dilationW";
@@ -103,14 +103,8 @@ const strips = (isTextured: boolean) =>
     workgroup: [64, 1, 1],
     vec: ["x", "w", "y"],
     constants,
-    ...(isTextured
-      ? {
-          family: "software",
-          textures: ["x"],
-          rejects: (sizes, context) => unrollable(sizes) ?? rejectsTextures(context),
-          suits: ({ N, H, W, C }, context) => isWorthCopying(N * H * W * C, context),
-        }
-      : { rejects: unrollable }),
+    rejects: unrollable,
+    ...(isTextured ? textured<Conv>("x", ({ N, H, W, C }) => N * H * W * C) : {}),
     groups: ({ N, P, Q, C }, context) => [
       cover((Math.ceil(Q / strip) * C) / 4, 64),
       cover(P, bandRows(context)),
@@ -169,14 +163,8 @@ const tiles = (isTextured: boolean) =>
     workgroup: [64, 1, 1],
     vec: ["dy", "w", "dx"],
     constants,
-    ...(isTextured
-      ? {
-          family: "software",
-          textures: ["dy"],
-          rejects: (sizes, context) => unrollable(sizes) ?? rejectsTextures(context),
-          suits: ({ N, P, Q, C }, context) => isWorthCopying(N * P * Q * C, context),
-        }
-      : { rejects: unrollable }),
+    rejects: unrollable,
+    ...(isTextured ? textured<Conv>("dy", ({ N, P, Q, C }) => N * P * Q * C) : {}),
     groups: ({ N, H, W, C, strideH, strideW, padH, padW }, context) => [
       cover((Math.ceil((W + padW) / (tileWidth(strideW) * strideW)) * C) / 4, 64),
       cover(Math.ceil((H + padH) / strideH), bandRows(context)),

@@ -1,5 +1,13 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { type Factor, type Load, load, type Problem, type Product, slice, type Width } from "./lib/product";
+import {
+  type Factor,
+  type Load,
+  load,
+  type PlainProduct,
+  type Problem,
+  slice,
+  type Width,
+} from "./lib/product";
 import { panelKernel } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
@@ -26,8 +34,8 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 
 type Axis = "M" | "N" | "K";
 
-/** The output of products that stores what it is told at one place after the other. */
-const outputAt = (at: (row: string, column: string) => string): Pick<Product, "at" | "store"> => ({
+/** Where the values of a product lie, and how they are stored there. */
+const outputAt = (at: (row: string, column: string) => string): Pick<PlainProduct, "at" | "store"> => ({
   at,
   store: (row, column, value) => `store_y(${at(row, column)}, ${column}, ${value});`,
 });
@@ -61,7 +69,11 @@ const inFours =
     return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
   };
 
-const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
+const problem = (
+  left: typeof byRows,
+  right: typeof byRows,
+  last: readonly Axis[],
+): Problem<"M N K", PlainProduct> => ({
   product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
@@ -81,7 +93,11 @@ const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[
   notInFours: inFours(last),
 });
 
-const kernels = (few: readonly Kernel[], p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
+const kernels = (
+  few: readonly Kernel[],
+  p: Problem<"M N K", PlainProduct>,
+  plain: Kernel,
+): readonly Kernel[] => [
   ...few,
   ...(p.product(true).a.contiguous === "steps" ? [panelKernel(p)] : []),
   ...subgroupKernels(p, 1),
@@ -100,7 +116,7 @@ export const matmulNTKernels = kernels(
   direct("m * K + k", "n * K + k"),
 );
 /** Several products at once, each a layer of the grid. */
-const many: Problem<"B M N K"> = {
+const many: Problem<"B M N K", PlainProduct> = {
   product: (vec, read = load) => ({
     setup: "",
     rows: "M",

@@ -2,7 +2,7 @@ import { cover, type Kernel, type KernelContext, kernel } from "../src/kernel";
 import { fourChannels } from "./lib/fours";
 import { poolGradTiles } from "./lib/pool-tiles";
 import { list, load, loadTexel } from "./lib/product";
-import { isWorthCopying, rejectsTextures } from "./lib/textured";
+import { textured } from "./lib/textured";
 import { wgsl } from "./wgsl";
 
 type Pool = "N H W C P Q windowH windowW strideH strideW padH padW";
@@ -109,20 +109,12 @@ const strips = (isRecorded: boolean, strip: Strip, isTextured = false): Kernel =
     workgroup: [threads, 1, 1],
     vec: tensors(isRecorded),
     constants: ["windowH", "windowW", "strideH", "strideW"],
-    rejects: ({ C, windowH, windowW, strideH, strideW }, context) =>
+    rejects: ({ C, windowH, windowW, strideH, strideW }) =>
       fourChannels({ C }) ??
       (windowH * windowW > 9 || strideH > 3 || strideW > 3
         ? `a ${windowH}×${windowW} window with stride ${strideH}, ${strideW} is large`
-        : isTextured
-          ? rejectsTextures(context)
-          : undefined),
-    ...(isTextured
-      ? {
-          family: "software",
-          textures: ["x"],
-          suits: ({ N, H, W, C }, context) => isWorthCopying(N * H * W * C, context),
-        }
-      : {}),
+        : undefined),
+    ...(isTextured ? textured<Pool>("x", ({ N, H, W, C }) => N * H * W * C) : {}),
     ...(strip === 1
       ? {
           suits: ({ N, P, Q, C }, context) =>

@@ -1,5 +1,15 @@
 // Where a load from a buffer is done lane by lane, as on llvmpipe, one from a texture need not be: all lanes' texels are
-// fetched and turned by vector instructions, a quarter as many. So products copy what they load often into textures.
+// fetched and turned by vector instructions, a quarter as many. So products and windows copy what they load often into
+// textures.
+
+/** Mesa 25.0 mixes the texels up where its subgroups have 16 lanes (`LP_NATIVE_VECTOR_WIDTH=512`). */
+const mostLanes = 8;
+
+/** Why an adapter with such subgroups is to load nothing from textures. */
+export function rejectsTextures(subgroupSize: number | undefined): string | undefined {
+  if (subgroupSize === undefined) return "the adapter's subgroups have no fixed size";
+  return subgroupSize > mostLanes ? `subgroups of ${subgroupSize} may read textures wrongly` : undefined;
+}
 
 /** Texels of a row, four values each. A tensor lies in a texture as it does in a buffer, row after row. */
 const rowTexels = 2048;

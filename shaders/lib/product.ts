@@ -70,16 +70,19 @@ export interface Product {
   readonly to: string;
   /** Loops around the loop over the steps. */
   readonly loops?: (inner: string) => string;
-  /** Where a value lies in the output `y`, where the output is just the product. */
-  readonly at?: (row: string, column: string) => string;
   /** Stores a value; `column` counts fours of columns where the product is in vec4. */
   readonly store: (row: string, column: string, value: string) => string;
 }
 
+/** A product that is all of the output `y`, one value at one place; counted in fours as `store` does. */
+export interface PlainProduct extends Product {
+  readonly at: (row: string, column: string) => string;
+}
+
 /** An op that is a product: what the tile kernels of both families are made from. */
-export interface Problem<Names extends string> {
+export interface Problem<Names extends string, P extends Product = Product> {
   /** In vec4 or not, its factors loaded from buffers or as told. */
-  readonly product: (vec: boolean, load?: Load) => Product;
+  readonly product: (vec: boolean, load?: Load) => P;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
   /** Steps of one product's sum. */

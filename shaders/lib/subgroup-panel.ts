@@ -1,7 +1,6 @@
 import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
-import { list, loadTexel, type Problem, type Product } from "./product";
+import { list, loadTexel, type PlainProduct, type Problem, type Product } from "./product";
 import { lanesOf, opening, share, tileShare, worthTextures } from "./subgroup-tile";
-import { rejectsTextures } from "./textured";
 
 // For software adapters. The accumulators of a tile are more than the registers hold: they are read and written every few
 // steps. Here it is the right factor that lies in memory, a panel of as many steps as the nearest cache has room for: it is
@@ -15,8 +14,8 @@ interface Panel {
   /** Groups of four columns a lane. */
   readonly groups: number;
   readonly rows: number;
-  /** Parts of the sum, each with a panel of its own. */
-  readonly parts: number;
+  /** Whether it is of the whole sum: a longer one has parts, each with a panel of its own. */
+  readonly isOnly: boolean;
 }
 
 /** Fewer steps do not pay for storing their sums; a panel of more, with the rows that pass by, leaves the nearest cache. */
@@ -45,15 +44,13 @@ function panelOf(length: number, context: KernelContext): Panel {
     steps,
     groups: isShort ? 2 : 1,
     rows: isShort ? 1 : 2,
-    parts: length / steps,
+    isOnly: steps === length,
   };
 }
 
-function panelTile(product: Product, panel: Panel): string {
-  const { lanes, steps, groups, rows } = panel;
+function panelTile(product: PlainProduct, panel: Panel): string {
+  const { lanes, steps, groups, rows, isOnly } = panel;
   const { a, at } = product;
-  if (at === undefined) throw new Error("panels keep sums where the output is just the product");
-  const isOnly = panel.parts === 1;
   // The four products first: a sum of one at a time would wait for the one before it.
   const sum = (k: number, q: number, g: number) =>
     `y${q}_${g} += ${list(4, (s) => `s${q}.${"xyzw"[s]} * b${4 * k + s}_${g}`, " + ")};`;
@@ -111,7 +108,7 @@ ${list(steps / 4, (t) => list(groups, (g) => values(t, g)))}`;
 }
 
 /** The kernel of a product whose left factor lies along the steps. */
-export function panelKernel<Names extends string>(problem: Problem<Names>): Kernel {
+export function panelKernel<Names extends string>(problem: Problem<Names, PlainProduct>): Kernel {
   const { product, extent, tensors, notInFours, length } = problem;
   return kernel<Names>({
     name: "subgroupPanel",
@@ -121,10 +118,10 @@ export function panelKernel<Names extends string>(problem: Problem<Names>): Kern
     vec: tensors,
     textures: tensors.slice(0, 2),
     keepsSums: true,
-    rejects: (sizes, context) =>
+    rejects: (sizes) =>
       stepsOf(length(sizes)) === undefined
         ? `sums of ${length(sizes)} have no parts of ${fewestOfPart} to ${mostOfPart} steps`
-        : (rejectsTextures(context) ?? notInFours(sizes)),
+        : notInFours(sizes),
     suits: (sizes, context) => {
       const { lanes, groups } = panelOf(length(sizes), context);
       return (

@@ -1,6 +1,5 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../../src/kernel";
 import { list, loadTexel, type Problem, type Product, storeFour } from "./product";
-import { rejectsTextures } from "./textured";
 
 // For software adapters. There an arithmetic instruction works on a whole subgroup, but a load from a buffer is done lane
 // by lane: the price of a product is the number of elements that it loads, wherever they lie, or what it takes to copy them
@@ -212,7 +211,7 @@ export function subgroupKernels<Names extends string>(problem: Problem<Names>, s
       vec: vec ? tensors : [],
       textures,
       rejects: (sizes, context) => {
-        const refusal = isTextured ? rejectsTextures(context) : rejectsSubgroups(context.subgroupSize);
+        const refusal = rejectsSubgroups(context.subgroupSize);
         if (refusal !== undefined) return refusal;
         const [, rows] = extent(sizes);
         if (perLane < most && rows > perLane * lanesOf(context))

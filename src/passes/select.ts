@@ -3,7 +3,7 @@ import { isLowering, type Kernel, type KernelContext, type KernelFamily, type Lo
 import { reshape } from "../ops/reshape";
 import { finalTensor, mainOutput } from "../source";
 import { bytesOf, type DType, inScope, type OpNode, type Tensor } from "../tensor";
-import { mostTextureBytes } from "../textures";
+import { mostTextureBytes, rejectsTextures } from "../textures";
 import { type Origin, ownerOf, type SelectedStep, type Step } from "./step";
 
 /** What the adapter offers: the part of a kernel's context that is the same for every node. */
@@ -146,13 +146,15 @@ export function refusal(
   node: OpNode,
   context: KernelContext,
 ): string | undefined {
-  // WGSL's extensions are named as WebGPU's features are, but for the hyphens.
-  const missing = isLowering(variant)
-    ? undefined
-    : variant.enables?.find((feature) => !context.features.has(feature.replaceAll("_", "-")));
-  return missing === undefined
-    ? variant.rejects?.(node.sizes, context)
-    : `the adapter has no feature ${missing}`;
+  if (!isLowering(variant)) {
+    // WGSL's extensions are named as WebGPU's features are, but for the hyphens.
+    const missing = variant.enables?.find((feature) => !context.features.has(feature.replaceAll("_", "-")));
+    if (missing !== undefined) return `the adapter has no feature ${missing}`;
+    const textures = variant.textures ?? [];
+    const wrong = textures.length === 0 ? undefined : rejectsTextures(context.subgroupSize);
+    if (wrong !== undefined) return wrong;
+  }
+  return variant.rejects?.(node.sizes, context);
 }
 
 /** A kernel that stores four values at a time cannot have an operand by the last axis fused behind it unless 4 divides that. */
@@ -168,9 +170,10 @@ function vecReason(
   return last % 4 === 0 ? undefined : `the last axis is ${last}, not a multiple of 4`;
 }
 
-/** Sums that are kept in an output of fewer bits would be rounded more than once. */
+/** Sums that are kept in an output of fewer bits would be rounded more than once; windows that add up overwrite them. */
 function sumsReason(variant: Kernel | Lowering, { node, epilogue }: Step): string | undefined {
   if (isLowering(variant) || variant.keepsSums !== true) return undefined;
+  if (node.op.sumOver !== undefined) return "windows of the op may add up in its output";
   const { dtype } = finalTensor(node, epilogue);
   return dtype === "f32" ? undefined : `the output is ${dtype}, and it keeps its sums there`;
 }
