@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { type Device, openDevice } from "../src/device";
 import { isLowering, type Kernel } from "../src/kernel";
+import { rejectsTextures } from "../src/textures";
 import { checkEpilogue, checkGradient, checkVariant, variantsFor } from "./driver";
 import type { Spec } from "./spec";
 import { declare, trialOf } from "./trial";
@@ -57,9 +58,13 @@ export function runSpecs(specs: Readonly<Record<string, Spec>>): void {
 }
 
 /** Whether a kernel is for subgroups that this adapter has not: few invocations, always the same number. */
-const lacks = ({ adapterClass, features, subgroupSize }: Device, { enables = [] }: Kernel): boolean =>
+const lacks = (
+  { adapterClass, features, subgroupSize }: Device,
+  { enables = [], textures = [] }: Kernel,
+): boolean =>
   enables.some((feature) => !features.has(feature)) ||
-  (enables.includes("subgroups") && (subgroupSize === undefined || adapterClass === "gpu"));
+  (enables.includes("subgroups") && (subgroupSize === undefined || adapterClass === "gpu")) ||
+  (textures.length > 0 && rejectsTextures(subgroupSize) !== undefined);
 
 async function named(why: string, check: () => Promise<void>): Promise<void> {
   try {
