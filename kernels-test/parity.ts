@@ -1,12 +1,13 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Device, openDevice } from "../src/device";
-import { compileGraph, type OutputData } from "../src/executor";
+import { compileGraph } from "../src/executor";
 import { toFile } from "../src/io/layout";
 import { modelNamed } from "../src/models";
 import { crossEntropy } from "../src/nn/losses";
 import type { Model, ModelOptions } from "../src/nn/model";
 import { networkGraph } from "../src/nn/network-graph";
 import { type Optimizer, sgd } from "../src/nn/optimizers";
+import type { OutputData } from "../src/read-back";
 import type { State } from "../src/state";
 import type { Tensor, VariableRole } from "../src/tensor";
 import {

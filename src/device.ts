@@ -9,6 +9,7 @@ import {
 import type { AdapterClass, MatrixConfig } from "./kernel";
 import { resting } from "./rest";
 import type { Access } from "./source";
+import { Submissions } from "./submissions";
 import { textureBytes, textureSize } from "./textures";
 
 /** What is known of an adapter before a device is opened on it. */
@@ -247,6 +248,8 @@ export class Device {
   readonly subgroupSize: number | undefined;
   readonly matrixConfigs: readonly MatrixConfig[];
   readonly limits: GPUSupportedLimits;
+  /** All that goes to the queue and must keep its order goes through it. */
+  readonly submissions: Submissions;
   liveBytes = 0;
   peakBytes = 0;
   #fault: GpuError | undefined;
@@ -258,7 +261,8 @@ export class Device {
 
   constructor(
     readonly gpu: GPUDevice,
-    private readonly owned: boolean,
+    /** Whether it was opened here; the queue of a device of the caller's has other work too. */
+    readonly isOwned: boolean,
     readonly adapter: AdapterDescription,
     /** Dawn's toggles that it was opened with: names enabled, `-name` disabled. */
     readonly toggles: readonly string[] = [],
@@ -268,13 +272,14 @@ export class Device {
     this.matrixConfigs = adapter.matrixConfigs;
     this.features = new Set(gpu.features);
     this.limits = gpu.limits;
+    this.submissions = new Submissions(gpu);
     gpu.lost.then(({ reason, message }) => {
       if (!this.#closed)
         this.#fault = new DeviceLostError(
           `the device was lost (${reason}): ${oneLine(message)}; open a new one`,
         );
     });
-    if (owned) {
+    if (isOwned) {
       gpu.onuncapturederror = (event) => {
         event.preventDefault?.();
         this.#fault ??= toError(event.error, "a command");
@@ -369,6 +374,8 @@ export class Device {
 
   /** Frees buffers and textures that it made; what is freed already stays so. */
   free(resources: Iterable<Resource>): void {
+    // What was encoded may use them.
+    this.submissions.submit();
     for (const resource of resources) {
       const size = this.#held.get(resource);
       if (size === undefined) continue;
@@ -442,7 +449,7 @@ export class Device {
 
   /** The event loop of a caller who brought the device is the caller's affair. */
   #wait<T>(work: Promise<T>): Promise<T> {
-    return this.owned && inNode() ? resting(work) : work;
+    return this.isOwned && inNode() ? resting(work) : work;
   }
 
   /** Turns a rejected wait for the GPU into the failure behind it: after a loss the loss itself. */
@@ -457,9 +464,10 @@ export class Device {
     }
   }
 
-  /** Resolves when all submitted work is done. @throws DeviceLostError */
+  /** Resolves when the work of all runs is done. @throws DeviceLostError */
   async finish(): Promise<void> {
     this.check();
+    this.submissions.submit();
     await this.settle(this.gpu.queue.onSubmittedWorkDone());
     this.check();
   }
@@ -477,7 +485,7 @@ export class Device {
     this.#closed = true;
     this.free([...this.#held.keys()]);
     this.#pipelines.clear();
-    if (this.owned) this.gpu.destroy();
+    if (this.isOwned) this.gpu.destroy();
   }
 
   get closed(): boolean {

@@ -2,7 +2,6 @@ import type { Device } from "./device";
 import { GpuError } from "./errors";
 import { ownerOf } from "./passes/step";
 import {
-  allocated,
   type GraphSpec,
   type Plan,
   type PlanLimits,
@@ -13,14 +12,15 @@ import {
   readBackBuffers,
   textureBindings,
 } from "./plan";
+import { type OutputData, ReadBack, readBackBytes, type Wanted } from "./read-back";
 import { type Place, readPlace, State } from "./state";
+import type { Dispatch } from "./submissions";
 import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
-import { copyToTexture, type TextureCopy } from "./textures";
+import type { TextureCopy } from "./textures";
 import { Uploads, uploadBuffers, uploadBytes } from "./uploads";
 
 /** A typed array, or a buffer of the same device that holds the values already. */
 export type InputData = Float32Array | Uint32Array | GPUBuffer;
-export type OutputData = Float32Array | Uint32Array;
 
 export interface GraphOptions extends PlanOptions {
   readonly device: Device;
@@ -32,13 +32,8 @@ export interface GraphOptions extends PlanOptions {
   readonly limits?: Partial<PlanLimits> | undefined;
 }
 
-interface Command {
+interface Command extends Dispatch {
   readonly label: string;
-  readonly pipeline: GPUComputePipeline;
-  readonly bindGroup: GPUBindGroup;
-  readonly groups: readonly [number, number, number];
-  /** What must be in textures before it runs. */
-  readonly copies: readonly TextureCopy[];
   /** Index of the step in the plan. */
   readonly step: number;
 }
@@ -70,7 +65,10 @@ export async function compileGraph(spec: GraphSpec, options: GraphOptions): Prom
 /** A compiled graph on a device. It owns its buffers until `close`; its state may be shared. */
 export class Executable {
   #closed = false;
-  readonly #staging: GPUBuffer[] = [];
+  /** The submit that its last run is part of. */
+  #lastSubmit: number | undefined;
+  /** Whether somebody knows where an output lies, and may give the queue commands of their own for it. */
+  #isShared = false;
   readonly #undoOnClose: () => void;
 
   private constructor(
@@ -83,6 +81,7 @@ export class Executable {
     private readonly buffers: readonly GPUBuffer[],
     private readonly textures: readonly GPUTexture[],
     private readonly uploads: Uploads,
+    private readonly readBack: ReadBack,
   ) {
     this.#undoOnClose = device.onClose(() => {
       this.#closed = true;
@@ -106,7 +105,7 @@ export class Executable {
 
     const blocks = parameterBlocks(plan.steps);
     const sources = [...plan.inputs, ...plan.constants];
-    const outputBytes = Object.values(plan.spec.outputs).reduce((sum, t) => sum + alignedBytes(t), 0);
+    const outputBytes = Object.values(plan.spec.outputs).reduce((sum, t) => sum + readBackBytes(t), 0);
     const uploaded = uploadBytes(plan.inputs);
     const buffers = await device.createBuffers([
       ...plan.memory.buffers.map((size) => ({ label: "activations", size, usage: storage })),
@@ -209,7 +208,8 @@ export class Executable {
     );
     const host = planned + sources.length + (blocks.bytes > 0 ? 1 : 0);
     const uploads = await Uploads.open(queue, buffers.slice(host + readBackBuffers));
-    const graph = new Executable(
+    const readBack = new ReadBack(device, buffers.slice(host, host + readBackBuffers));
+    return new Executable(
       plan,
       device,
       state,
@@ -219,9 +219,8 @@ export class Executable {
       buffers,
       textures,
       uploads,
+      readBack,
     );
-    graph.#staging.push(...buffers.slice(host, host + readBackBuffers));
-    return graph;
   }
 
   /** Number of dispatches a run. */
@@ -230,8 +229,9 @@ export class Executable {
   }
 
   /**
-   * Runs the graph once. The work is submitted before this returns; the promise resolves when the outputs asked for
-   * have been read back, so that the next run can be submitted meanwhile.
+   * Runs the graph once, after all runs before it. The promise resolves when the outputs asked for have been read back;
+   * where none are, when the work has been submitted. Reading submits at once, so that the next run can be prepared
+   * meanwhile; short runs of which nothing is read share a submit when they are not awaited one by one.
    *
    * @param inputs by name, all of them; shapes are checked by the number of values
    * @param read names of the outputs to read back, all of them if not given
@@ -240,12 +240,28 @@ export class Executable {
   async run(
     inputs: Readonly<Record<string, InputData>> = {},
     read: readonly string[] = Object.keys(this.plan.spec.outputs),
-  ) {
+  ): Promise<Record<string, OutputData>> {
     this.#check();
-    const encoder = this.device.gpu.createCommandEncoder();
-    this.#writeInputs(inputs, encoder);
-    this.#encode(encoder, this.commands);
-    return this.#finish(encoder, read);
+    const { submissions } = this.device;
+    const given = this.#given(inputs);
+    const wanted = read.map((name): Wanted => {
+      const tensor = this.#outputNamed(name);
+      return { name, tensor, places: this.places.get(ownerOf(tensor).id) ?? [] };
+    });
+    this.#write(given);
+    for (const command of this.commands) submissions.dispatch(command);
+    this.#lastSubmit = submissions.number;
+    if (wanted.length > 0) {
+      const results = this.readBack.copy(submissions.encoder(), wanted);
+      this.#submit();
+      return results();
+    }
+    // Others' commands may follow, of which the queue knows before those that are still gathered.
+    const isVisible =
+      this.#isShared || !this.device.isOwned || given.some(({ data }) => !ArrayBuffer.isView(data));
+    if (isVisible || this.uploads.isFilled) this.#submit();
+    else await submissions.submitSoon();
+    return {};
   }
 
   /**
@@ -257,9 +273,11 @@ export class Executable {
    */
   async profile(inputs: Readonly<Record<string, InputData>> = {}, runsBefore = 0): Promise<number[]> {
     this.#check();
-    const { gpu, features } = this.device;
+    const { gpu, features, submissions } = this.device;
     if (!features.has("timestamp-query"))
       throw new GpuError("the adapter has no timestamp queries; time whole steps instead");
+    const given = this.#given(inputs);
+    submissions.submit();
     const perSet = 2048;
     const times = this.plan.steps.map(() => 0);
     for (let from = 0; from < this.commands.length; from += perSet) {
@@ -271,23 +289,23 @@ export class Executable {
         { label: "timestamps", size: bytes, usage: 0x1 | 0x8 },
       ]);
       if (resolved === undefined || staging === undefined) throw new GpuError("no timestamp buffers");
-      const encoder = gpu.createCommandEncoder();
-      if (from === 0) this.#writeInputs(inputs, encoder);
-      if (from === 0 && runsBefore > 0) {
-        for (let k = 0; k < runsBefore; k++) this.#encode(encoder, this.commands);
+      if (from === 0) {
+        this.#write(given);
+        for (let k = 0; k < runsBefore; k++)
+          for (const command of this.commands) submissions.dispatch(command);
       }
       for (const [k, command] of part.entries()) {
         const begin = { querySet, beginningOfPassWriteIndex: 2 * k };
         const end = { querySet, endOfPassWriteIndex: 2 * k + 1 };
         // Copies are outside of any pass, so one that does nothing marks when they begin.
         const isCopying = command.copies.length > 0;
-        if (isCopying) encoder.beginComputePass({ timestampWrites: begin }).end();
-        this.#encode(encoder, [command], isCopying ? end : { ...begin, ...end });
+        if (isCopying) submissions.encoder().beginComputePass({ timestampWrites: begin }).end();
+        submissions.dispatch(command, isCopying ? end : { ...begin, ...end });
       }
+      const encoder = submissions.encoder();
       encoder.resolveQuerySet(querySet, 0, 2 * part.length, resolved, 0);
       encoder.copyBufferToBuffer(resolved, 0, staging, 0, bytes);
-      gpu.queue.submit([encoder.finish()]);
-      this.uploads.submitted();
+      this.#submit();
       await this.device.settle(staging.mapAsync(1));
       const stamps = new BigUint64Array(staging.getMappedRange(0, bytes).slice(0));
       for (const [k, { step }] of part.entries()) {
@@ -300,103 +318,49 @@ export class Executable {
     return times;
   }
 
-  /** Encodes commands in as few passes as the copies between them leave. */
-  #encode(
-    encoder: GPUCommandEncoder,
-    commands: readonly Command[],
-    timestampWrites?: GPUComputePassTimestampWrites,
-  ): void {
-    let pass: GPUComputePassEncoder | undefined;
-    let current: GPUComputePipeline | undefined;
-    for (const { pipeline, bindGroup, groups, copies } of commands) {
-      if (copies.length > 0) {
-        pass?.end();
-        pass = undefined;
-        for (const copy of copies) copyToTexture(encoder, copy);
+  /** The data of every input, checked. */
+  #given(inputs: Readonly<Record<string, InputData>>): Given[] {
+    return this.plan.inputs.map((node) => {
+      const data = inputs[node.name];
+      const [place] = this.places.get(node.outputs.y.id) ?? [];
+      if (data === undefined || place === undefined) {
+        throw new GpuError(
+          `input ${node.name} is missing; the graph reads ${this.plan.inputs.map(({ name }) => name).join(", ")}`,
+        );
       }
-      if (pass === undefined) {
-        pass = encoder.beginComputePass(timestampWrites === undefined ? {} : { timestampWrites });
-        current = undefined;
-      }
-      if (pipeline !== current) pass.setPipeline(pipeline);
-      current = pipeline;
-      pass.setBindGroup(0, bindGroup);
-      pass.dispatchWorkgroups(groups[0], groups[1], groups[2]);
-    }
-    pass?.end();
+      checkInput(node, data, place);
+      return { data, place };
+    });
   }
 
-  #writeInputs(inputs: Readonly<Record<string, InputData>>, encoder: GPUCommandEncoder): void {
+  /** Puts the inputs on their way, before the work that is encoded next. */
+  #write(given: readonly Given[]): void {
+    const { submissions } = this.device;
+    // The host's values would overtake a run that is not submitted yet.
+    if (given.length > 0 && this.#lastSubmit === submissions.number) this.#submit();
     try {
-      for (const node of this.plan.inputs) {
-        const data = inputs[node.name];
-        const [place] = this.places.get(node.outputs.y.id) ?? [];
-        if (data === undefined || place === undefined) {
-          throw new GpuError(
-            `input ${node.name} is missing; the graph reads ${this.plan.inputs.map(({ name }) => name).join(", ")}`,
-          );
-        }
-        writeInput(this.uploads, node, data, place, encoder);
+      for (const { data, place } of given) {
+        if (ArrayBuffer.isView(data)) this.uploads.write(data, place, submissions);
+        else
+          submissions
+            .encoder()
+            .copyBufferToBuffer(data, 0, place.buffer, place.offset, Math.ceil(place.bytes / 4) * 4);
       }
     } finally {
       this.uploads.close();
     }
   }
 
-  async #finish(encoder: GPUCommandEncoder, read: readonly string[]): Promise<Record<string, OutputData>> {
-    const wanted = read.map((name) => {
-      const tensor = this.plan.spec.outputs[name];
-      if (tensor === undefined)
-        throw new GpuError(
-          `there is no output ${name}; the graph has ${Object.keys(this.plan.spec.outputs).join(", ")}`,
-        );
-      return { name, tensor };
-    });
-    const { gpu } = this.device;
-    if (wanted.length === 0) {
-      gpu.queue.submit([encoder.finish()]);
-      this.uploads.submitted();
-      return {};
-    }
-    const bytes = wanted.reduce((sum, { tensor }) => sum + alignedBytes(tensor), 0);
-    // More runs in flight than there are buffers: the extra one is made for this run and freed after it.
-    const spare = this.#staging.pop();
-    const staging =
-      spare ?? gpu.createBuffer({ label: "read-back", size: allocated(bytes), usage: 0x1 | 0x8 });
-    let at = 0;
-    for (const { tensor } of wanted) {
-      let to = at;
-      for (const place of this.places.get(ownerOf(tensor).id) ?? []) {
-        const size = Math.min(Math.ceil(place.bytes / 4) * 4, alignedBytes(tensor) - (to - at));
-        encoder.copyBufferToBuffer(place.buffer, place.offset, staging, to, size);
-        to += size;
-      }
-      at += alignedBytes(tensor);
-    }
-    gpu.queue.submit([encoder.finish()]);
+  #submit(): void {
+    this.device.submissions.submit();
     this.uploads.submitted();
-    try {
-      await this.device.settle(staging.mapAsync(1, 0, bytes));
-      this.device.check();
-      const range = staging.getMappedRange(0, bytes);
-      const results: Record<string, OutputData> = {};
-      let from = 0;
-      for (const { name, tensor } of wanted) {
-        const copy = range.slice(from, from + bytesOf(tensor));
-        results[name] =
-          tensor.dtype === "u32"
-            ? new Uint32Array(copy)
-            : tensor.dtype === "f16"
-              ? fromHalf(copy)
-              : new Float32Array(copy);
-        from += alignedBytes(tensor);
-      }
-      staging.unmap();
-      return results;
-    } finally {
-      if (spare === undefined) staging.destroy();
-      else this.#staging.push(spare);
-    }
+  }
+
+  #outputNamed(name: string): Tensor {
+    const { outputs } = this.plan.spec;
+    const tensor = outputs[name];
+    if (tensor !== undefined) return tensor;
+    throw new GpuError(`there is no output ${name}; the graph has ${Object.keys(outputs).join(", ")}`);
   }
 
   /**
@@ -405,21 +369,21 @@ export class Executable {
    * @throws GpuError when there is no such output, or when it is so large that it lies in several buffers
    */
   output(name: string): Place {
-    const tensor = this.plan.spec.outputs[name];
-    const [place, ...more] = tensor === undefined ? [] : (this.places.get(ownerOf(tensor).id) ?? []);
-    if (tensor === undefined || place === undefined)
-      throw new GpuError(
-        `there is no output ${name}; the graph has ${Object.keys(this.plan.spec.outputs).join(", ")}`,
-      );
+    const tensor = this.#outputNamed(name);
+    const [place, ...more] = this.places.get(ownerOf(tensor).id) ?? [];
+    if (place === undefined) throw new Error(`the output ${name} has no place`);
     if (more.length > 0)
       throw new GpuError(
         `the output ${name} ${formatShape(tensor.shape)} lies in ${more.length + 1} buffers; read it back instead`,
       );
+    this.#isShared = true;
+    this.#submit();
     return { ...place, bytes: bytesOf(tensor) };
   }
 
   /** Fills all memory that the graph plans, and its inputs, with a pattern: what a run does not write stays visible. */
   poison(pattern: number): void {
+    this.#submit();
     for (const buffer of this.#exposed()) {
       this.device.gpu.queue.writeBuffer(buffer, 0, new Uint32Array(buffer.size / 4).fill(pattern));
     }
@@ -469,39 +433,21 @@ export class Executable {
   }
 }
 
-const alignedBytes = (t: Tensor): number => Math.ceil(bytesOf(t) / 256) * 256;
+interface Given {
+  readonly data: InputData;
+  readonly place: Place;
+}
 
-function writeInput(
-  uploads: Uploads,
-  node: InputNode,
-  data: InputData,
-  place: Place,
-  encoder: GPUCommandEncoder,
-): void {
-  const { name, outputs } = node;
+function checkInput({ name, outputs }: InputNode, data: InputData, place: Place): void {
   const { shape, dtype } = outputs.y;
   const want = `${formatShape(shape)} ${dtype}`;
   if (!ArrayBuffer.isView(data)) {
     if (data.size < place.bytes)
       throw new GpuError(`input ${name} ${want} needs ${place.bytes} bytes, its buffer has ${data.size}`);
-    encoder.copyBufferToBuffer(data, 0, place.buffer, 0, Math.ceil(place.bytes / 4) * 4);
     return;
   }
   if (data.length !== sizeOf(shape))
     throw new GpuError(`input ${name} ${want} has ${sizeOf(shape)} values, given ${data.length}`);
   const given = data instanceof Uint32Array ? "u32" : "f32";
   if (given !== dtype) throw new GpuError(`input ${name} is ${dtype}, given ${given} values`);
-  uploads.write(data, place, encoder);
-}
-
-/** Half floats widened: Node 20 has no Float16Array. */
-function fromHalf(bytes: ArrayBuffer): Float32Array {
-  const halves = new Uint16Array(bytes);
-  return Float32Array.from(halves, (h) => {
-    const sign = h & 0x8000 ? -1 : 1;
-    const exponent = (h >> 10) & 31;
-    const fraction = h & 1023;
-    if (exponent === 31) return fraction === 0 ? sign * Infinity : NaN;
-    return sign * (exponent === 0 ? fraction * 2 ** -24 : (1 + fraction / 1024) * 2 ** (exponent - 15));
-  });
 }

@@ -22,7 +22,6 @@ export {
   type Executable,
   type GraphOptions,
   type InputData,
-  type OutputData,
 } from "./executor";
 export { compileCam } from "./explain/cam";
 export { type ClassMapResult, ClassMaps, type ExplainOptions } from "./explain/class-maps";
@@ -61,6 +60,7 @@ export { SelectionError } from "./passes/select";
 export type { TunedChoice, Tuning } from "./passes/tuning";
 export { WindowError } from "./passes/window";
 export type { GraphSpec, Plan, PlanBytes } from "./plan";
+export type { OutputData } from "./read-back";
 export { State, type VariableInfo } from "./state";
 export {
   constant,

@@ -135,6 +135,8 @@ export class State {
         `state: ${name} ${formatShape(info.shape)} has ${sizeOf(info.shape)} values, given ${data.length}`,
       );
     }
+    // The host's values would overtake runs that are not submitted yet.
+    this.device.submissions.submit();
     let from = data.byteOffset;
     for (const { buffer, offset, bytes } of places) {
       this.device.gpu.queue.writeBuffer(buffer, offset, data.buffer, from, bytes);
@@ -209,9 +211,8 @@ export async function readPlace(device: Device, { buffer, offset, bytes }: Place
   const [staging] = await device.createBuffers([{ label: "read-back", size: bytes, usage: 0x1 | 0x8 }]);
   if (staging === undefined) throw new Error("no read-back buffer");
   try {
-    const encoder = device.gpu.createCommandEncoder();
-    encoder.copyBufferToBuffer(buffer, offset, staging, 0, bytes);
-    device.gpu.queue.submit([encoder.finish()]);
+    device.submissions.encoder().copyBufferToBuffer(buffer, offset, staging, 0, bytes);
+    device.submissions.submit();
     await device.settle(staging.mapAsync(1, 0, bytes));
     const copy = staging.getMappedRange(0, bytes).slice(0);
     device.check();

@@ -1,4 +1,5 @@
 import type { Place } from "./state";
+import type { Submissions } from "./submissions";
 import { bytesOf, type InputNode } from "./tensor";
 
 /** What one step's large inputs go through while the step before is still being copied. */
@@ -29,8 +30,8 @@ export class Uploads {
     return uploads;
   }
 
-  /** Puts an input on its way, with the work of the encoder or before it. */
-  write(data: Float32Array | Uint32Array, { buffer: to, offset }: Place, encoder: GPUCommandEncoder): void {
+  /** Puts an input on its way, with what is encoded next or before it. */
+  write(data: Float32Array | Uint32Array, { buffer: to, offset }: Place, submissions: Submissions): void {
     const { buffer, byteOffset, byteLength } = data;
     const open = isLarge(byteLength) ? this.#opened() : undefined;
     if (open === undefined) {
@@ -38,7 +39,7 @@ export class Uploads {
       return;
     }
     open.memory.set(new Uint8Array(buffer, byteOffset, byteLength), open.at);
-    encoder.copyBufferToBuffer(open.buffer, open.at, to, offset, byteLength);
+    submissions.encoder().copyBufferToBuffer(open.buffer, open.at, to, offset, byteLength);
     open.at += byteLength;
   }
 
@@ -49,6 +50,11 @@ export class Uploads {
         this.#open = { buffer, memory: new Uint8Array(buffer.getMappedRange()), at: 0 };
     }
     return this.#open;
+  }
+
+  /** Whether something waits in its buffers for its submit. */
+  get isFilled(): boolean {
+    return this.#filled !== undefined;
   }
 
   /** All inputs of a run are written: what was opened for them may be submitted. What a failed run left stays filled till then. */

@@ -56,9 +56,17 @@ async function opJob(row: OpRow, device: Device, values: Readonly<Record<string,
   const isPoolGradient = row.kind === "maxPool" && row.part === "dx";
   const outputs = isPoolGradient ? await poolGradient(row, device, given) : declareOp(row, given);
   const graph = await compileGraph({ outputs }, { device });
+  let failure: unknown;
   return {
-    run: async () => void (await graph.run({}, [])),
-    finish: () => device.finish(),
+    // Not awaited, so that runs may share a submit, as those of the peers do.
+    run: () =>
+      void graph.run({}, []).catch((error) => {
+        failure ??= error;
+      }),
+    async finish() {
+      await device.finish();
+      if (failure !== undefined) throw failure;
+    },
     results: () => graph.run({}),
     close: () => graph.close(),
   };

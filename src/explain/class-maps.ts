@@ -1,7 +1,8 @@
 import type { Device } from "../device";
-import { compileGraph, type Executable, type InputData, type OutputData } from "../executor";
+import { compileGraph, type Executable, type InputData } from "../executor";
 import type { Model } from "../nn/model";
 import { softmax } from "../ops/softmax";
+import type { OutputData } from "../read-back";
 import type { State } from "../state";
 import { inScope, type Tensor } from "../tensor";
 import { type HeatMap, weightedSum } from "./heat-map";

@@ -1,9 +1,10 @@
 import type { Device } from "../device";
-import { compileGraph, type Executable, type InputData, type OutputData } from "../executor";
+import { compileGraph, type Executable, type InputData } from "../executor";
 import type { Target } from "../passes/select";
 import { type Plan, type PlanLimits, type PlanOptions, planGraph, planLimits } from "../plan";
 import { type ProfileEntry, profile } from "../profile";
 import { keyOf } from "../random";
+import type { OutputData } from "../read-back";
 import type { State } from "../state";
 import { compileOrSuggest, planOrSuggest } from "./fitting-batch";
 import type { Loss } from "./losses";
