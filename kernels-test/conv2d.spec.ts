@@ -47,6 +47,7 @@ const at = (values: ArrayLike<number>, i: number): number => values[i] ?? Number
 
 const forward = [
   { why: "pointwise, channels in fours", x: [2, 5, 4, 8], w: [12, 1, 1, 8] },
+  { why: "pointwise, many pixels and fewer channels after it", x: [2, 33, 32, 12], w: [4, 1, 1, 12] },
   { why: "pointwise with stride", x: [1, 7, 6, 16], w: [8, 1, 1, 16], stride: 2 },
   { why: "3×3 same, channels in fours, several tiles", x: [2, 9, 11, 8], w: [20, 3, 3, 8], pad: 1 },
   { why: "3×3 stride 2, rows and columns left over", x: [2, 12, 9, 4], w: [8, 3, 3, 4], stride: 2, pad: 1 },

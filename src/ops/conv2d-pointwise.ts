@@ -4,6 +4,7 @@ import { batchedMatmulTNSlices } from "./batched-matmul";
 import { matmul, matmulNT } from "./matmul";
 import { reshape } from "./reshape";
 import { slicesFor, sumOfParts } from "./slices";
+import { transpose } from "./transpose";
 
 // A 1×1 convolution without stride is a product of matrices, the pixels of all images by the channels: nothing has to find
 // out where a row lies in an image.
@@ -49,6 +50,12 @@ export const pointwiseGradX: Lowering = {
   },
 };
 
+/**
+ * Pixels from which a software adapter takes the wider factor as the left one, which its tiles read once, although the result
+ * is to be transposed then.
+ */
+const turnedFrom = 2048;
+
 export const pointwiseGradW: Lowering = {
   name: "pointwise",
   rejects: notPointwise,
@@ -56,8 +63,11 @@ export const pointwiseGradW: Lowering = {
     const { dy, x } = inputs as Record<"dy" | "x", Tensor>;
     const { C = 1, K = 1 } = sizes;
     const L = pixels(sizes);
+    const [a, b] = [reshape(dy, [1, L, K]), reshape(x, [1, L, C])];
     const Z = slicesFor(K, C, 1, L, context);
-    const { y } = batchedMatmulTNSlices({ a: reshape(dy, [1, L, K]), b: reshape(x, [1, L, C]), Z });
-    return { dw: sumOfParts(y, [K, 1, 1, C]) };
+    const isTurned = context.adapterClass === "software" && K < C && L >= turnedFrom;
+    if (!isTurned) return { dw: sumOfParts(batchedMatmulTNSlices({ a, b, Z }).y, [K, 1, 1, C]) };
+    const turned = sumOfParts(batchedMatmulTNSlices({ a: b, b: a, Z }).y, [C, 1, 1, K]);
+    return { dw: reshape(transpose({ x: reshape(turned, [C, K]) }).y, [K, 1, 1, C]) };
   },
 };
