@@ -257,8 +257,7 @@ export class Executable {
       return results();
     }
     // Others' commands may follow, of which the queue knows before those that are still gathered.
-    const isVisible =
-      this.#isShared || !this.device.isOwned || given.some(({ data }) => !ArrayBuffer.isView(data));
+    const isVisible = this.#isShared || !this.device.isOwned || given.some(isOfCaller);
     if (isVisible || this.uploads.isFilled) this.#submit();
     else await submissions.submitSoon();
     return {};
@@ -336,8 +335,10 @@ export class Executable {
   /** Puts the inputs on their way, before the work that is encoded next. */
   #write(given: readonly Given[]): void {
     const { submissions } = this.device;
-    // The host's values would overtake a run that is not submitted yet.
-    if (given.length > 0 && this.#lastSubmit === submissions.number) this.#submit();
+    // The host's values would overtake a run that is not submitted yet; a buffer that cannot be copied refuses all that is
+    // submitted with it.
+    const mayOvertake = given.length > 0 && this.#lastSubmit === submissions.number;
+    if (mayOvertake || given.some(isOfCaller)) this.#submit();
     try {
       for (const { data, place } of given) {
         if (ArrayBuffer.isView(data)) this.uploads.write(data, place, submissions);
@@ -437,6 +438,8 @@ interface Given {
   readonly data: InputData;
   readonly place: Place;
 }
+
+const isOfCaller = ({ data }: Given): boolean => !ArrayBuffer.isView(data);
 
 function checkInput({ name, outputs }: InputNode, data: InputData, place: Place): void {
   const { shape, dtype } = outputs.y;

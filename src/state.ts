@@ -113,6 +113,7 @@ export class State {
       .filter((info) => role === undefined || info.role === role);
   }
 
+  /** Where a variable lies, for commands that the caller submits after awaiting the runs which they follow. */
   places(name: string): readonly Place[] {
     return this.#stored(name).places;
   }

@@ -108,6 +108,14 @@ test("a run that is refused leaves those before it and their inputs alone", asyn
   await expect(graph.run({ x: data.map(() => 5) }, [])).rejects.toThrow("input y is missing");
   await expect(graph.run({ x: data, y: data }, ["z"])).rejects.toThrow("there is no output z");
   expect((await graph.state.read("counter"))[0]).toBe(2);
+  // Nothing of a buffer that does not allow copying is known before the device has refused it.
+  using other = await counting(x);
+  const uncopied = device.gpu.createBuffer({ size: 4 * size, usage: 0x8 });
+  void graph.run({ x: data, y: data }, []);
+  await other.run({ x: uncopied }, []);
+  expect(() => device.check()).toThrow("a command was refused");
+  expect((await graph.state.read("counter"))[0]).toBe(4);
+  uncopied.destroy();
 });
 
 test("commands of the caller's own follow a run whose output they know", async () => {
