@@ -1,4 +1,5 @@
 import { describe, expect, it } from "vitest";
+import { normalOf, normalQuantiles, normalUnit } from "./normal-quantiles";
 import { normals, permutation, philox4x32, streamOf, truncatedNormals, uniforms } from "./random";
 
 const mean = (values: Float32Array) => values.reduce((sum, value) => sum + value, 0) / values.length;
@@ -55,6 +56,46 @@ describe("normals", () => {
     expect(Math.abs(mean(values))).toBeLessThan(0.02);
     expect(Math.abs(mean(values.map((z) => z * z)) - 1)).toBeLessThan(0.03);
     expect(normals(3, 4, 7)).toEqual(values.slice(0, 7));
+  });
+
+  // P(|z| > t) = erfc(t / √2); four standard errors of a binomial count are allowed.
+  it.each([
+    [0.01, 0.99202],
+    [0.3186394, 0.75],
+    [0.6744898, 0.5],
+    [1.1503494, 0.25],
+    [1.959964, 0.05],
+    [2.5758293, 0.01],
+    [3.2905267, 0.001],
+  ])("exceeds %d in magnitude with the probability %d, on both sides alike", (t, probability) => {
+    const count = 200_000;
+    const values = normals(5, 6, count);
+    const above = values.filter((z) => z > t).length;
+    const below = values.filter((z) => z < -t).length;
+    const error = Math.sqrt(count * probability * (1 - probability));
+    expect(Math.abs(above + below - count * probability)).toBeLessThan(4 * error);
+    expect(Math.abs(above - below)).toBeLessThan(4 * Math.sqrt(above + below));
+  });
+
+  it("looks quantiles up that agree with the inverse of the error function", () => {
+    const quantiles = normalQuantiles();
+    // √2 · erfc⁻¹(u), from 30 digits.
+    for (const [u, z] of [
+      [1e-6, 4.89163847569859],
+      [1e-3, 3.290526731491895],
+      [0.05, 1.9599639845400543],
+      [0.25, 1.150349380376008],
+      [0.5, 0.6744897501960817],
+      [0.75, 0.31863936396437514],
+      [0.99609375, 0.004895777906342451],
+    ] as const) {
+      const word = Math.round(u * 2 ** 32) & ~1;
+      expect(Math.abs(normalOf(word >>> 0, quantiles) * normalUnit - z)).toBeLessThan(3e-6);
+      expect(normalOf((word | 1) >>> 0, quantiles)).toBe(-normalOf(word >>> 0, quantiles));
+    }
+    expect([0, 1, 0xffffffff].map((word) => normalOf(word, quantiles) * normalUnit)).toEqual([
+      6.337957382202148, -6.337957382202148, 0,
+    ]);
   });
 
   it("truncated: within the limit, unchanged where it was within already", () => {

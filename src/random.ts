@@ -1,3 +1,5 @@
+import { normalOf, normalQuantiles, normalUnit } from "./normal-quantiles";
+
 /**
  * Randomness is a counter: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11).
  * A value is a function of (seed, stream, index) and of nothing else, so runs repeat, resumed runs continue
@@ -137,27 +139,24 @@ export function uniforms(seed: number, stream: number, count: number): Float32Ar
 }
 
 /**
- * `count` standard normal numbers (Box–Muller): elements 2j and 2j + 1 are the cosine and the sine branch of
- * words 2j and 2j + 1 of the stream.
+ * `count` standard normal numbers: element i is the quantile that word i of the stream stands for (`normalOf`).
  *
  * @example normals(1, streamOf("fc.weight"), 512).map((z) => 0.01 * z)
  */
 export function normals(seed: number, stream: number, count: number): Float32Array<ArrayBuffer> {
   const out = new Float32Array(count);
+  const quantiles = normalQuantiles();
   eachChunk(seed, stream, count, (words, first, size) => {
-    for (let i = 0; i < size; i += 2) {
-      const radius = radiusOf(words[i] ?? 0);
-      const angle = angleOf(words[i + 1] ?? 0);
-      out[first + i] = radius * Math.cos(angle);
-      if (i + 1 < size) out[first + i + 1] = radius * Math.sin(angle); // a write past the end would be dropped
-    }
+    for (let i = 0; i < size; i++) out[first + i] = normalOf(words[i] ?? 0, quantiles) * normalUnit;
   });
   return out;
 }
 
-// (0, 1], never 0, under the logarithm.
-const radiusOf = (word: number): number => Math.sqrt(-2 * Math.log(((word >>> 8) + 1) * TWO_24));
-const angleOf = (word: number): number => 2 * Math.PI * ((word >>> 8) * TWO_24);
+/** Throws where normal numbers are to be cut so close to zero that hardly one would be within. */
+export function checkLimit(limit: number): void {
+  if (!(limit >= 0.01))
+    throw new RangeError(`random: limit is ${limit} standard deviations; give at least 0.01`);
+}
 
 /**
  * `count` standard normal numbers conditioned on |z| <= limit, in standard deviations. An element outside is drawn
@@ -171,16 +170,16 @@ export function truncatedNormals(
   count: number,
   limit = 2,
 ): Float32Array<ArrayBuffer> {
-  if (!(limit >= 0.01))
-    throw new RangeError(`truncatedNormals: limit is ${limit} standard deviations; give at least 0.01`);
+  checkLimit(limit);
   const out = normals(seed, stream, count);
   const key = keyOf(seed);
+  const quantiles = normalQuantiles();
   const words = new Uint32Array(8);
   for (let i = 0; i < count; i++) {
     let z = out[i] ?? 0;
     for (let attempt = 0; Math.abs(z) > limit; attempt++) {
       block(words, [i, attempt, stream, 1], key);
-      z = Math.fround(radiusOf(words[0] ?? 0) * Math.cos(angleOf(words[1] ?? 0)));
+      z = normalOf(words[0] ?? 0, quantiles) * normalUnit;
     }
     out[i] = z;
   }

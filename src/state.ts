@@ -1,5 +1,6 @@
 import type { Device } from "./device";
 import { LimitError } from "./errors";
+import { type Draw, drawOnDevice } from "./initial-values";
 import { cutAtRows, type Segment } from "./passes/memory";
 import { outerRowBytes } from "./passes/window";
 import { streamOf } from "./random";
@@ -65,9 +66,14 @@ export class State {
   async ensure(nodes: readonly VariableNode[]): Promise<void> {
     const fresh = nodes.filter((node) => !this.has(node));
     if (fresh.length > 0) await this.#allocate(fresh);
+    const draws: Draw[] = [];
     for (const { name, init, outputs } of fresh) {
-      if (init !== zeros) this.#upload(name, init(outputs.y.shape, this.seed, streamOf(name)));
+      const { shape } = outputs.y;
+      const distribution = init.distribution?.(shape);
+      if (distribution !== undefined) draws.push({ name, distribution, places: this.places(name) });
+      else if (init !== zeros) this.#upload(name, init(shape, this.seed, streamOf(name)));
     }
+    if (draws.length > 0) await drawOnDevice(this.device, this.seed, draws);
   }
 
   private has({ name, outputs }: VariableNode): boolean {

@@ -9,8 +9,8 @@ export interface Dispatch {
   readonly copies: readonly TextureCopy[];
 }
 
-/** Dispatches that are worth a submit of their own: one costs as much as encoding about ten, and more would wait longer. */
-const enough = 16;
+/** Dispatches that are worth a submit of their own: one costs as much as encoding twenty or more, and others would wait longer. */
+const enough = 64;
 
 /**
  * Commands on their way to a device's queue. They are gathered in one encoder, dispatches that follow one another in one

@@ -41,8 +41,20 @@ export type Layout =
   | "depthwise"
   | { readonly flatten: readonly [H: number, W: number, C: number] };
 
-/** Fills a new variable: `count` values for `shape`, a pure function of the seed and of the variable's stream. */
-export type Initializer = (shape: Shape, seed: number, stream: number) => Float32Array;
+/** What initial values are drawn from: uniform in ±`scale`, or normal with that standard deviation. */
+export interface Distribution {
+  readonly kind: "uniform" | "normal";
+  readonly scale: number;
+  /** Standard deviations past which a normal number is drawn again. */
+  readonly limit?: number;
+}
+
+/** Fills a new variable: as many values as `shape` has, a pure function of the seed and of the variable's stream. */
+export interface Initializer {
+  (shape: Shape, seed: number, stream: number): Float32Array;
+  /** What it draws from, where that is all that it does: the device then draws the same values itself. */
+  readonly distribution?: (shape: Shape) => Distribution;
+}
 
 /** What memory holds when it is new, so that nothing has to be uploaded. */
 export const zeros: Initializer = (shape) => new Float32Array(sizeOf(shape));

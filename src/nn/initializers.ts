@@ -1,5 +1,6 @@
-import { normals, truncatedNormals, uniforms } from "../random";
-import { type Initializer, type Shape, sizeOf } from "../tensor";
+import { drawnValues } from "../initial-values";
+import { checkLimit } from "../random";
+import { type Distribution, type Initializer, type Shape, sizeOf } from "../tensor";
 
 /**
  * Inputs and outputs of one unit, from a weight's shape in the engine's layout: convolution [K, R, S, C / groups],
@@ -18,10 +19,13 @@ export function fansOf(shape: Shape): { readonly fanIn: number; readonly fanOut:
 type Fan = "in" | "out";
 const fan = (shape: Shape, mode: Fan): number => (mode === "in" ? fansOf(shape).fanIn : fansOf(shape).fanOut);
 
-function scaled(values: Float32Array, scale: number, shift = 0): Float32Array {
-  for (let i = 0; i < values.length; i++) values[i] = (values[i] ?? 0) * scale + shift;
-  return values;
-}
+/** An initializer that draws from a distribution, which may depend on the shape. */
+const draws = (distribution: (shape: Shape) => Distribution): Initializer =>
+  Object.assign(
+    (shape: Shape, seed: number, stream: number) =>
+      drawnValues(distribution(shape), seed, stream, sizeOf(shape)),
+    { distribution },
+  );
 
 /** Every element the same. */
 export const constantInit =
@@ -32,53 +36,39 @@ export { zeros } from "../tensor";
 export const ones: Initializer = constantInit(1);
 
 /** Uniform in ±bound. */
-export const uniformInit =
-  (bound: number): Initializer =>
-  (shape, seed, stream) =>
-    scaled(uniforms(seed, stream, sizeOf(shape)), 2 * bound, -bound);
+export const uniformInit = (bound: number): Initializer => draws(() => ({ kind: "uniform", scale: bound }));
 
 /** Normal with mean 0. */
-export const normalInit =
-  (std: number): Initializer =>
-  (shape, seed, stream) =>
-    scaled(normals(seed, stream, sizeOf(shape)), std);
+export const normalInit = (std: number): Initializer => draws(() => ({ kind: "normal", scale: std }));
 
 /** Normal with mean 0 of which everything past `limit` standard deviations is drawn again. */
-export const truncatedNormalInit =
-  (std: number, limit = 2): Initializer =>
-  (shape, seed, stream) =>
-    scaled(truncatedNormals(seed, stream, sizeOf(shape), limit), std);
+export function truncatedNormalInit(std: number, limit = 2): Initializer {
+  checkLimit(limit);
+  return draws(() => ({ kind: "normal", scale: std, limit }));
+}
 
 /** He et al. 2015, normal: variance gain² / fan; the gain is √2 for ReLU. */
-export const kaimingNormal =
-  (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
-  (shape, seed, stream) =>
-    normalInit(gain / Math.sqrt(fan(shape, mode)))(shape, seed, stream);
+export const kaimingNormal = (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
+  draws((shape) => ({ kind: "normal", scale: gain / Math.sqrt(fan(shape, mode)) }));
 
 /** He et al. 2015, uniform in ±gain·√(3 / fan). */
-export const kaimingUniform =
-  (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
-  (shape, seed, stream) =>
-    uniformInit(gain * Math.sqrt(3 / fan(shape, mode)))(shape, seed, stream);
+export const kaimingUniform = (mode: Fan = "in", gain = Math.SQRT2): Initializer =>
+  draws((shape) => ({ kind: "uniform", scale: gain * Math.sqrt(3 / fan(shape, mode)) }));
+
+const fanSum = (shape: Shape): number => fansOf(shape).fanIn + fansOf(shape).fanOut;
 
 /** Glorot & Bengio 2010, normal: variance 2·gain² / (fan-in + fan-out). */
-export const xavierNormal =
-  (gain = 1): Initializer =>
-  (shape, seed, stream) => {
-    const { fanIn, fanOut } = fansOf(shape);
-    return normalInit(gain * Math.sqrt(2 / (fanIn + fanOut)))(shape, seed, stream);
-  };
+export const xavierNormal = (gain = 1): Initializer =>
+  draws((shape) => ({ kind: "normal", scale: gain * Math.sqrt(2 / fanSum(shape)) }));
 
 /** Glorot & Bengio 2010, uniform in ±gain·√(6 / (fan-in + fan-out)). */
-export const xavierUniform =
-  (gain = 1): Initializer =>
-  (shape, seed, stream) => {
-    const { fanIn, fanOut } = fansOf(shape);
-    return uniformInit(gain * Math.sqrt(6 / (fanIn + fanOut)))(shape, seed, stream);
-  };
+export const xavierUniform = (gain = 1): Initializer =>
+  draws((shape) => ({ kind: "uniform", scale: gain * Math.sqrt(6 / fanSum(shape)) }));
 
 /** What PyTorch's Linear and Conv2d draw their weights from: kaiming uniform with a = √5, that is ±1/√fan-in. */
-export const torchWeight: Initializer = (shape, seed, stream) =>
-  uniformInit(1 / Math.sqrt(fansOf(shape).fanIn))(shape, seed, stream);
+export const torchWeight: Initializer = draws((shape) => ({
+  kind: "uniform",
+  scale: 1 / Math.sqrt(fansOf(shape).fanIn),
+}));
 /** And their biases, ±1/√fan-in of the weight. */
 export const torchBias = (weight: Shape): Initializer => uniformInit(1 / Math.sqrt(fansOf(weight).fanIn));
