@@ -102,8 +102,18 @@ async function batches(job, count) {
 /** A turn of the event loop. */
 const turn = () => new Promise((resolve) => setImmediate(resolve));
 
-/** Every library's sample lasts long enough for the clock, for waking up, and for a GPU to leave its idle clock. */
+/** Every library's sample lasts long enough for the clock and for waking up. */
 const wanted = 40;
+
+/** A GPU that has waited lowers its clock, to a third or a sixth, and raises it after some 0.1 to 0.25 s of work. */
+const warming = 300;
+
+/** Runs a library's work untimed, until a GPU has its clock again. */
+async function keepBusy(job, count, isNetwork) {
+  const start = performance.now();
+  do await sample(job, count, isNetwork);
+  while (performance.now() - start < warming);
+}
 
 /** How many runs make a sample: waking up is most of what a single short run takes, so that a few have to be timed. */
 async function runsFor(job, isNetwork) {
@@ -120,16 +130,17 @@ const mostRounds = 25;
 /**
  * Measures a row: every library runs once and its results are compared with the first one's (Striate); after a warm-up
  * they take turns, A B C A B C, for so many rounds at least. The adapter's peaks are measured within each round, right
- * after Striate, because the machine drifts.
+ * after Striate, because the machine drifts. On a GPU each sample comes after untimed work of the same library: another's
+ * turn may leave it idle for most of a second.
  *
  * @param {import("./work.mjs").Row} row
  * @param {readonly Peer[]} peers
- * @param {{ rounds: number, seconds: number, tolerance: number, meter: { sample(): Promise<Peaks> },
+ * @param {{ rounds: number, seconds: number, tolerance: number, isGpu: boolean, meter: { sample(): Promise<Peaks> },
  *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined>,
  *   say: (text: string) => void }} options `refuse` says why a library should not be tried at all
  * @returns {Promise<Result>}
  */
-export async function measureRow(row, peers, { rounds, seconds, tolerance, meter, refuse, say }) {
+export async function measureRow(row, peers, { rounds, seconds, tolerance, isGpu, meter, refuse, say }) {
   /** @type {{ job: Job, measured: Measured }[]} */
   const taking = [];
   /** @type {Measured[]} */
@@ -169,13 +180,18 @@ export async function measureRow(row, peers, { rounds, seconds, tolerance, meter
     /** @type {number[]} */
     const counts = [];
     const isNetwork = row.kind === "network";
-    for (const { job } of taking) counts.push(await runsFor(job, isNetwork));
+    for (const { job } of taking) {
+      if (isGpu) await keepBusy(job, 1, isNetwork);
+      counts.push(await runsFor(job, isNetwork));
+    }
     const start = performance.now();
     for (let round = 0; round < mostRounds; round++) {
       if (round >= rounds && performance.now() - start > 1000 * seconds) break;
       say(`${row.id}: round ${round + 1}`);
       for (const [k, { job, measured }] of taking.entries()) {
-        measured.times.push(await sample(job, counts[k] ?? 1, isNetwork));
+        const count = counts[k] ?? 1;
+        if (isGpu) await keepBusy(job, count, isNetwork);
+        measured.times.push(await sample(job, count, isNetwork));
         if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
       }
     }

@@ -109,6 +109,7 @@ async function measure(options, complete, show) {
             rounds,
             seconds,
             tolerance: work.toleranceOf(row.id),
+            isGpu: striate.isGpu,
             meter,
             refuse,
             say,

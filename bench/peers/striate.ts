@@ -32,6 +32,7 @@ export async function openStriate(
     name: "Striate",
     version: "checkout",
     adapter: device.adapter.name,
+    isGpu: device.adapterClass === "gpu",
     /** The adapter's own description, which most drivers put their version in. */
     driver: device.adapter.description,
     /** What Dawn is to be asked for to get the same adapter. */
