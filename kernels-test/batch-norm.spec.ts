@@ -51,6 +51,7 @@ const shapes = [
   { why: "behind a linear layer", x: [70, 12] },
   { why: "a pixel an image", x: [5, 1, 1, 3] },
   { why: "many images", x: [40, 3, 3, 4] },
+  { why: "about as many values a channel as one dispatch takes", x: [3, 45, 60, 4] },
 ] as const;
 
 /** As large as activations in the first stage of a ResNet, in blocks of two of their rows. */

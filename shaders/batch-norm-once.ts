@@ -6,19 +6,24 @@ import { wgsl } from "./wgsl";
 // Batch norm where a channel has few values, as deep in a network: one dispatch that sums and then normalises costs less
 // than the start of two more.
 
-/** Values a channel at most. */
-const most = 512;
 /** Fours of channels that lie side by side in a workgroup: 128 bytes, a line of most caches. */
 const columns = 8;
 
-/** Threads that share the values of a channel: a GPU needs many, a software adapter has no use for barriers. */
-const variants: readonly { readonly name: string; readonly family: KernelFamily; readonly rows: number }[] = [
-  { name: "onceShared", family: "gpu", rows: 32 },
-  { name: "once", family: "software", rows: 1 },
+interface Variant {
+  readonly name: string;
+  readonly family: KernelFamily;
+  /** Threads that share the values of a channel: a GPU needs many, a software adapter has no use for barriers. */
+  readonly rows: number;
+  /** Values a channel at most: a GPU soon wants more workgroups, a software adapter has few cores and wants few dispatches. */
+  readonly most: number;
+}
+const variants: readonly Variant[] = [
+  { name: "onceShared", family: "gpu", rows: 32, most: 512 },
+  { name: "once", family: "software", rows: 1, most: 8192 },
 ];
 
 /** Values that are added up before they join a sum: one long chain of additions would cost digits. */
-const run = 16;
+const run = 32;
 
 /** Adds up expressions of the position `i`, with `lets` before them; each row of threads takes its own positions. */
 const sums = (adding: Readonly<Record<string, string>>, lets: string): string => {
@@ -38,7 +43,7 @@ const once = (
   tensors: readonly string[],
   parts: { readonly statistics: string; readonly results: string; readonly each: string },
 ): Kernel[] =>
-  variants.map(({ name, family, rows }) =>
+  variants.map(({ name, family, rows, most }) =>
     kernel<"SIZE LAST">({
       name,
       family,

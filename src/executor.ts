@@ -16,7 +16,7 @@ import { type OutputData, ReadBack, readBackBytes, type Wanted } from "./read-ba
 import { type Place, readPlace, State } from "./state";
 import type { Dispatch } from "./submissions";
 import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
-import type { TextureCopy } from "./textures";
+import { type TextureCopy, textureCopy } from "./textures";
 import { Uploads, uploadBuffers, uploadBytes } from "./uploads";
 
 /** A typed array, or a buffer of the same device that holds the values already. */
@@ -179,7 +179,7 @@ export class Executable {
               const content = `${id} ${slice.segment} ${slice.offset} ${slice.bytes}`;
               const offset = place.offset + slice.offset;
               if (node.kind !== "op" || held.get(texture) !== content)
-                copies.push({ buffer: place.buffer, offset, bytes: slice.bytes, texture });
+                copies.push(textureCopy(place.buffer, offset, slice.bytes, texture));
               held.set(texture, content);
               return { binding, resource: texture.createView() };
             }

@@ -34,27 +34,34 @@ export const textureDeclaration = (name: string, binding: number): string => `
 @group(0) @binding(${binding}) var ${name}: texture_storage_2d<rgba32float, read>;
 fn load_${name}(i: u32) -> vec4f { return textureLoad(${name}, vec2u(i % ${rowTexels}u, i / ${rowTexels}u)); }`;
 
-/** A part of a buffer that a texture is to hold; its offset and size are multiples of 16 bytes. */
-export interface TextureCopy {
-  readonly buffer: GPUBuffer;
-  readonly offset: number;
-  readonly bytes: number;
-  readonly texture: GPUTexture;
+/** Calls of the encoder that fill a texture. */
+export type TextureCopy = readonly (readonly [
+  from: GPUTexelCopyBufferInfo,
+  to: GPUTexelCopyTextureInfo,
+  size: readonly [width: number, height: number],
+])[];
+
+/**
+ * A part of a buffer into a texture; offset and size are multiples of 16 bytes. Whole rows, the last together with what lies
+ * behind the part, which nobody reads; where the buffer ends before the row does, what is left comes by itself.
+ */
+export function textureCopy(
+  buffer: GPUBuffer,
+  offset: number,
+  bytes: number,
+  texture: GPUTexture,
+): TextureCopy {
+  const isOneRow = bytes <= rowBytes;
+  const fits = offset + Math.ceil(bytes / rowBytes) * rowBytes <= buffer.size;
+  const rows = isOneRow ? 0 : (fits ? Math.ceil : Math.floor)(bytes / rowBytes);
+  const rest = Math.max(0, bytes - rows * rowBytes) / 16;
+  const calls: TextureCopy[number][] = [];
+  if (rows > 0) calls.push([{ buffer, offset, bytesPerRow: rowBytes }, { texture }, [rowTexels, rows]]);
+  if (rest > 0)
+    calls.push([{ buffer, offset: offset + rows * rowBytes }, { texture, origin: [0, rows] }, [rest, 1]]);
+  return calls;
 }
 
-/** Copies the whole rows, then what is left of the last. */
-export function copyToTexture(
-  encoder: GPUCommandEncoder,
-  { buffer, offset, bytes, texture }: TextureCopy,
-): void {
-  const rows = Math.floor(bytes / rowBytes);
-  const rest = (bytes - rows * rowBytes) / 16;
-  if (rows > 0)
-    encoder.copyBufferToTexture({ buffer, offset, bytesPerRow: rowBytes }, { texture }, [rowTexels, rows]);
-  if (rest > 0)
-    encoder.copyBufferToTexture(
-      { buffer, offset: offset + rows * rowBytes },
-      { texture, origin: [0, rows] },
-      [rest, 1],
-    );
+export function copyToTexture(encoder: GPUCommandEncoder, copy: TextureCopy): void {
+  for (const [from, to, size] of copy) encoder.copyBufferToTexture(from, to, size);
 }
