@@ -1,7 +1,8 @@
 import type { Device } from "./device";
 import { LimitError } from "./errors";
 import { type Draw, drawOnDevice } from "./initial-values";
-import { cutAtRows, type Segment } from "./passes/memory";
+import type { Segment } from "./passes/memory";
+import { cutAtRows } from "./passes/memory-items";
 import { outerRowBytes } from "./passes/window";
 import { streamOf } from "./random";
 import {
