@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { elementwiseKernels } from "../shaders/elementwise";
-import { type Device, listAdapters, openDevice } from "./device";
+import { listAdapters } from "./adapters";
+import { type Device, openDevice } from "./device";
 import { DeviceLostError, KernelError, NoAdapterError, OutOfMemoryError } from "./errors";
 import { compileGraph } from "./executor";
 import { kernel } from "./kernel";

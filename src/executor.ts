@@ -1,3 +1,4 @@
+import { bindCommands, type Command } from "./bind";
 import type { Device } from "./device";
 import { GpuError } from "./errors";
 import { ownerOf } from "./passes/step";
@@ -10,13 +11,10 @@ import {
   planGraph,
   planLimits,
   readBackBuffers,
-  textureBindings,
 } from "./plan";
 import { type OutputData, ReadBack, readBackBytes, type Wanted } from "./read-back";
 import { type Place, readPlace, State } from "./state";
-import type { Dispatch } from "./submissions";
 import { bytesOf, formatShape, type InputNode, sizeOf, type Tensor } from "./tensor";
-import { type TextureCopy, textureCopy } from "./textures";
 import { Uploads, uploadBuffers, uploadBytes } from "./uploads";
 
 /** A typed array, or a buffer of the same device that holds the values already. */
@@ -30,12 +28,6 @@ export interface GraphOptions extends PlanOptions {
   readonly seed?: number | undefined;
   /** Limits to plan for when they are to be lower than the device's own. */
   readonly limits?: Partial<PlanLimits> | undefined;
-}
-
-interface Command extends Dispatch {
-  readonly label: string;
-  /** Index of the step in the plan. */
-  readonly step: number;
 }
 
 const storage = 0x80 | 0x4 | 0x8; // STORAGE | COPY_SRC | COPY_DST
@@ -159,52 +151,8 @@ export class Executable {
     }
     for (const node of plan.variables) places.set(node.outputs.y.id, state.places(node.name));
 
-    // What a step before has left in a texture need not be copied again; what a step makes is never overwritten.
-    const held = new Map<GPUTexture, string>();
     const commands = await device.guarded("binding a graph", () =>
-      plan.steps.flatMap(({ program, dispatches }, step) => {
-        const made_ = pipelines[step];
-        if (made_ === undefined) throw new Error("a step has no pipeline");
-        const slots = new Map(textureBindings(program).map((b, k) => [b, textures[k]]));
-        return dispatches.map(({ slices, groups }, d): Command => {
-          const copies: TextureCopy[] = [];
-          const entries: GPUBindGroupEntry[] = program.bindings.map(({ tensor }, binding) => {
-            const slice = slices[binding];
-            const place = places.get(ownerOf(tensor).id)?.[slice?.segment ?? 0];
-            if (place === undefined || slice === undefined)
-              throw new Error(`${program.label}: a binding has no place`);
-            const texture = slots.get(binding);
-            if (texture !== undefined) {
-              const { id, node } = ownerOf(tensor);
-              const content = `${id} ${slice.segment} ${slice.offset} ${slice.bytes}`;
-              const offset = place.offset + slice.offset;
-              if (node.kind !== "op" || held.get(texture) !== content)
-                copies.push(textureCopy(place.buffer, offset, slice.bytes, texture));
-              held.set(texture, content);
-              return { binding, resource: texture.createView() };
-            }
-            const { kind } = ownerOf(tensor).node;
-            const guard = kind === "op" || kind === "input" ? plan.guard : 0;
-            const size = Math.ceil((slice.bytes + guard) / 4) * 4;
-            return { binding, resource: { buffer: place.buffer, offset: place.offset + slice.offset, size } };
-          });
-          const block = blocks.offsets[step]?.[d];
-          if (block !== undefined && paramsBuffer !== undefined) {
-            entries.push({
-              binding: entries.length,
-              resource: { buffer: paramsBuffer, offset: block.offset, size: block.bytes },
-            });
-          }
-          return {
-            label: program.label,
-            pipeline: made_.pipeline,
-            bindGroup: device.gpu.createBindGroup({ label: program.label, layout: made_.layout, entries }),
-            groups,
-            copies,
-            step,
-          };
-        });
-      }),
+      bindCommands(plan, device.gpu, { pipelines, places, textures, blocks, blockBuffer: paramsBuffer }),
     );
     const host = planned + sources.length + (blocks.bytes > 0 ? 1 : 0);
     const uploads = await Uploads.open(queue, buffers.slice(host + readBackBuffers));

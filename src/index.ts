@@ -1,14 +1,9 @@
 /** Striate: convolutional networks on any GPU that WebGPU reaches. Everything here is safe in a browser. */
 
 export { elementwiseKernels } from "../shaders/elementwise";
+export { type AdapterDescription, listAdapters } from "./adapters";
 export { gradients } from "./autodiff";
-export {
-  type AdapterDescription,
-  type Device,
-  type DeviceOptions,
-  listAdapters,
-  openDevice,
-} from "./device";
+export { type Device, type DeviceOptions, openDevice } from "./device";
 export {
   DeviceLostError,
   GpuError,

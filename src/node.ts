@@ -1,4 +1,6 @@
 /** The Node-only door (`striate/node`): files, data sets, checkpoints, training, benchmarks. */
+
+export { listAdapters } from "./adapters";
 export { type Bench, everyAdapter, openBench } from "./bench/bench";
 export { type Change, type ChangeVerdict, compareRow } from "./bench/compare";
 export { benchNetwork, type NetworkBenchOptions } from "./bench/network";
@@ -15,7 +17,7 @@ export { loadDigits } from "./data/digits";
 export { encodePng } from "./data/encode-png";
 export { type ImageFolderOptions, openImageFolder } from "./data/image-folder";
 export { type OpenDatasetOptions, openDataset } from "./data/open-dataset";
-export { listAdapters, openDevice } from "./device";
+export { openDevice } from "./device";
 export { InputError } from "./io/errors";
 export { readSafetensors, writeSafetensors } from "./io/safetensors-file";
 export {

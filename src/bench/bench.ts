@@ -1,4 +1,5 @@
-import { listAdapters, openDevice } from "../device";
+import { listAdapters } from "../adapters";
+import { openDevice } from "../device";
 import { NoAdapterError } from "../errors";
 import type { Peaks } from "../profile";
 import { type Circumstances, circumstancesOf } from "./circumstances";

@@ -4,7 +4,8 @@ import { createRequire } from "node:module";
 import { cpus, release, type } from "node:os";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { type Device, listAdapters } from "../device";
+import { listAdapters } from "../adapters";
+import type { Device } from "../device";
 
 /** Under which circumstances a figure was measured: what must be equal, or be known to differ, when two are compared. */
 export interface Circumstances {

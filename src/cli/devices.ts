@@ -1,5 +1,5 @@
 import type { Command } from "commander";
-import { listAdapters } from "../device";
+import { listAdapters } from "../adapters";
 import { formatBytes, NoAdapterError } from "../errors";
 import { globalsOf } from "./globals";
 import { Terminal, table } from "./terminal";

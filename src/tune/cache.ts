@@ -1,7 +1,7 @@
 import { mkdir } from "node:fs/promises";
 import { homedir } from "node:os";
 import { join } from "node:path";
-import type { AdapterDescription } from "../device";
+import type { AdapterDescription } from "../adapters";
 import { writeFileAtomic } from "../io/atomic-file";
 import { InputError } from "../io/errors";
 import { fileReason } from "../io/file-reason";
