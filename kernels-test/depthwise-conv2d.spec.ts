@@ -2,7 +2,6 @@ import {
   depthwiseConv2d,
   depthwiseConv2dGradW,
   depthwiseConv2dGradWPartials,
-  depthwiseConv2dGradWSum,
   depthwiseConv2dGradX,
 } from "../src/ops/depthwise-conv2d";
 import { input } from "../src/tensor";
@@ -164,24 +163,4 @@ export const depthwiseConv2dGradWPartialsSpec = spec(depthwiseConv2dGradWPartial
   },
   cases: gradWCases.map((c, k) => ({ ...c, rows: 1 + (k % 3) })),
   bench: realGradW.map((c) => ({ ...c, rows: 8 })),
-});
-
-export const depthwiseConv2dGradWSumSpec = spec(depthwiseConv2dGradWSum, {
-  tolerance: "gemm",
-  reduction: ({ N, J = 1 }) => N * J,
-  reference: ({ parts }, { R, S, C }) => {
-    const weights = R * S * C;
-    const dw = new Float64Array(weights);
-    parts.forEach((v, i) => {
-      dw[i % weights] = (dw[i % weights] ?? 0) + v;
-    });
-    return { dw };
-  },
-  bench: [{ why: "what bands of 56×56×64 leave", parts: [4, 7, 3, 3, 64] }],
-  cases: [
-    { why: "odd", parts: [3, 5, 3, 2, 7] },
-    { why: "channels in fours", parts: [2, 37, 3, 3, 8] },
-    { why: "one part", parts: [1, 1, 3, 3, 4] },
-    { why: "more parts than threads share", parts: [5, 15, 3, 1, 12] },
-  ],
 });

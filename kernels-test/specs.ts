@@ -27,7 +27,6 @@ import crossEntropySpec, { crossEntropyGradSpec } from "./cross-entropy.spec";
 import {
   depthwiseConv2dGradWPartialsSpec,
   depthwiseConv2dGradWSpec,
-  depthwiseConv2dGradWSumSpec,
   depthwiseConv2dGradXSpec,
   depthwiseConv2dSpec,
 } from "./depthwise-conv2d.spec";
@@ -99,7 +98,6 @@ export const specs: Readonly<Record<keyof typeof ops, Spec>> = {
   depthwiseConv2d: depthwiseConv2dSpec,
   depthwiseConv2dGradW: depthwiseConv2dGradWSpec,
   depthwiseConv2dGradWPartials: depthwiseConv2dGradWPartialsSpec,
-  depthwiseConv2dGradWSum: depthwiseConv2dGradWSumSpec,
   depthwiseConv2dGradX: depthwiseConv2dGradXSpec,
   dropout: dropoutSpec,
   elasticNet: elasticNetSpec,

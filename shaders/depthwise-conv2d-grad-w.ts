@@ -1,7 +1,5 @@
 import { cover, type Kernel, kernel, type Sizes } from "../src/kernel";
 import { type Conv, constants, seen, shift, tileWidth, unrollable } from "./depthwise-conv2d";
-import { fourChannels } from "./lib/fours";
-import { sumOfSlices } from "./lib/group-reduction";
 import { list } from "./lib/product";
 import { wgsl } from "./wgsl";
 
@@ -27,22 +25,6 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
     }
   }
   store_parts((global.z * J + global.y) * R * S * C + global.x, c, sum);
-}`,
-});
-
-/** One weight a thread. */
-const sumDirect = kernel<"N J R S C">({
-  name: "direct",
-  workgroup: [64, 1, 1],
-  groups: ({ R, S, C }) => [cover(R * S * C, 64), 1, 1],
-  body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let i = global.x;
-  let weights = R * S * C;
-  if (i >= weights) { return; }
-  var sum = 0.0;
-  for (var j = 0u; j < N * J; j++) { sum += parts[j * weights + i]; }
-  store_dw(i, i % C, sum);
 }`,
 });
 
@@ -192,44 +174,8 @@ ${list(Math.ceil(weights / together), (k) => addUp(k * together))}
   },
 });
 
-/** Thirty-two threads share the bands of four weights. */
-const sumShared = kernel<"N J R S C">({
-  name: "shared",
-  family: "gpu",
-  workgroup: [8, 32, 1],
-  vec: ["parts", "dw"],
-  rejects: fourChannels,
-  groups: ({ R, S, C }) => [cover((R * S * C) / 4, 8), 1, 1],
-  body: () =>
-    sumOfSlices(8, 32, {
-      of: "parts",
-      count: "N * J",
-      size: "R * S * C / 4u",
-      store: "store_dw(i, i % (C / 4u), total);",
-    }),
-});
-
-/** Four weights a thread. */
-const sumVec4 = kernel<"N J R S C">({
-  name: "vec4",
-  workgroup: [64, 1, 1],
-  vec: ["parts", "dw"],
-  rejects: fourChannels,
-  groups: ({ R, S, C }) => [cover((R * S * C) / 4, 64), 1, 1],
-  body: () => wgsl`
-fn run(global: vec3u, group: vec3u, local: vec3u) {
-  let i = global.x;
-  let weights = R * S * C / 4u;
-  if (i >= weights) { return; }
-  var sum = vec4f();
-  for (var j = 0u; j < N * J; j++) { sum += parts[j * weights + i]; }
-  store_dw(i, i % (C / 4u), sum);
-}`,
-});
-
 export const depthwiseConv2dGradWPartialsKernels: readonly Kernel[] = [
   partialsShared,
   partialStrips,
   partialsDirect,
 ];
-export const depthwiseConv2dGradWSumKernels: readonly Kernel[] = [sumShared, sumVec4, sumDirect];

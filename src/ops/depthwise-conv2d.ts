@@ -1,12 +1,11 @@
 import { depthwiseConv2dGradXKernels, depthwiseConv2dKernels } from "../../shaders/depthwise-conv2d";
-import {
-  depthwiseConv2dGradWPartialsKernels,
-  depthwiseConv2dGradWSumKernels,
-} from "../../shaders/depthwise-conv2d-grad-w";
+import { depthwiseConv2dGradWPartialsKernels } from "../../shaders/depthwise-conv2d-grad-w";
 import type { Lowering } from "../kernel";
 import { type DefinedOp, defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
 import { checkWindows as check, convolvedSizes } from "./conv-windows";
+import { reshape } from "./reshape";
+import { sumSlices } from "./sum";
 
 const attrs = { stride: pair(1), pad: pair(0), dilation: pair(1) } as const;
 const gradXAttrs = { H: int, W: int, ...attrs } as const;
@@ -62,7 +61,8 @@ const twoStages: Lowering = {
     const bands = Math.max(1, Math.min(P, Math.ceil(wanted / N)));
     const rows = Math.ceil(P / bands);
     const { parts } = depthwiseConv2dGradWPartials.apply({ dy, x, R, S, rows, stride, pad, dilation });
-    return { dw: depthwiseConv2dGradWSum({ parts: parts as Tensor }).dw };
+    const sum = sumSlices({ x: reshape(parts as Tensor, [N * Math.ceil(P / rows), R * S, C]) }).y;
+    return { dw: reshape(sum, [R, S, C]) };
   },
 };
 
@@ -95,13 +95,4 @@ export const depthwiseConv2dGradWPartials = defineOp({
   check,
   flops,
   kernels: depthwiseConv2dGradWPartialsKernels,
-});
-
-/** Adds up the bands. */
-export const depthwiseConv2dGradWSum = defineOp({
-  name: "depthwiseConv2dGradWSum",
-  inputs: { parts: "N J R S C : f32" },
-  outputs: { dw: "R S C : f32" },
-  flops: ({ N = 0, J = 0, R = 0, S = 0, C = 0 }) => N * J * R * S * C,
-  kernels: depthwiseConv2dGradWSumKernels,
 });

@@ -27,7 +27,6 @@ import {
   depthwiseConv2d,
   depthwiseConv2dGradW,
   depthwiseConv2dGradWPartials,
-  depthwiseConv2dGradWSum,
   depthwiseConv2dGradX,
 } from "./depthwise-conv2d";
 import { dropout } from "./dropout";
@@ -91,7 +90,6 @@ export const ops = {
   depthwiseConv2d,
   depthwiseConv2dGradW,
   depthwiseConv2dGradWPartials,
-  depthwiseConv2dGradWSum,
   depthwiseConv2dGradX,
   dropout,
   elasticNet,
