@@ -73,6 +73,35 @@ test("an initializer of the caller's own is asked on the host", async () => {
   state.close();
 });
 
+test("variables of which one cannot be initialised are all forgotten", async () => {
+  const state = new State(device, { seed: 3 });
+  await state.ensure([nodeOf("kept", [5], uniformInit(1))]);
+  const before = device.liveBytes;
+  const failing: Initializer = () => {
+    throw new Error("no values today");
+  };
+  const others = [nodeOf("w", [9], uniformInit(1)), nodeOf("own", [9], failing)];
+  await expect(state.ensure(others)).rejects.toThrow("no values today");
+  expect(device.liveBytes).toBe(before);
+  expect(state.variables().map(({ name }) => name)).toEqual(["kept"]);
+  await state.ensure([nodeOf("w", [9], uniformInit(2)), nodeOf("own", [9], uniformInit(1))]);
+  expect(await state.read("w")).toEqual(uniformInit(2)([9], 3, streamOf("w")));
+  expect(await state.read("kept")).toEqual(uniformInit(1)([5], 3, streamOf("kept")));
+  state.close();
+});
+
+test("who asks for a variable that another one is about to draw waits for its values", async () => {
+  const before = device.liveBytes;
+  const state = new State(device, { seed: 6 });
+  const nodes = [nodeOf("w", [7000], normalInit(1))];
+  const first = state.ensure(nodes);
+  await state.ensure(nodes);
+  expect(await state.read("w")).toEqual(normalInit(1)([7000], 6, streamOf("w")));
+  await first;
+  expect(device.liveBytes - before).toBe(state.bytes);
+  state.close();
+});
+
 test("what is drawn for a run is there when it is submitted with others", async () => {
   const state = new State(device, { seed: 4 });
   await state.ensure([nodeOf("a", [300], normalInit(1))]);

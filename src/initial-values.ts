@@ -66,28 +66,27 @@ export async function drawOnDevice(device: Device, seed: number, draws: readonly
   const { gpu, submissions } = device;
   gpu.queue.writeBuffer(quantiles, 0, entries);
   for (const [k, { block }] of parts.entries()) gpu.queue.writeBuffer(blocks, k * blockBytes, block);
-  await device.guarded("drawing initial values", () => {
-    for (const [k, { place, first }] of parts.entries()) {
-      const { buffer, offset, bytes } = place;
-      const bindGroup = gpu.createBindGroup({
-        layout,
-        entries: [
-          { binding: 0, resource: { buffer: quantiles } },
-          { binding: 1, resource: { buffer, offset, size: bytes } },
-          { binding: 2, resource: { buffer: blocks, offset: k * blockBytes, size: 32 } },
-        ],
-      });
-      const philoxBlocks = Math.ceil((first + bytes / 4) / 4) - Math.floor(first / 4);
-      submissions.dispatch({
-        pipeline,
-        bindGroup,
-        groups: [Math.ceil(philoxBlocks / drawers), 1, 1],
-        copies: [],
-      });
-    }
-    submissions.submit();
-  });
-  device.free(buffers);
+  try {
+    await device.guarded("drawing initial values", () => {
+      for (const [k, { place, first }] of parts.entries()) {
+        const { buffer, offset, bytes } = place;
+        const bindGroup = gpu.createBindGroup({
+          layout,
+          entries: [
+            { binding: 0, resource: { buffer: quantiles } },
+            { binding: 1, resource: { buffer, offset, size: bytes } },
+            { binding: 2, resource: { buffer: blocks, offset: k * blockBytes, size: 32 } },
+          ],
+        });
+        const philoxBlocks = Math.ceil((first + bytes / 4) / 4) - Math.floor(first / 4);
+        const groups = [Math.ceil(philoxBlocks / drawers), 1, 1] as const;
+        submissions.dispatch({ pipeline, bindGroup, groups, copies: [] });
+      }
+      submissions.submit();
+    });
+  } finally {
+    device.free(buffers);
+  }
 }
 
 /** A place in parts that can be bound. */

@@ -54,6 +54,7 @@ export class State {
   readonly #variables = new Map<string, Stored>();
   readonly #buffers: GPUBuffer[] = [];
   readonly #maxBufferSize: number;
+  #ensured: Promise<void> = Promise.resolve();
 
   constructor(
     readonly device: Device,
@@ -63,12 +64,34 @@ export class State {
     this.#maxBufferSize = maxBufferSize ?? Number(device.limits.maxBufferSize);
   }
 
-  /** Allocates and initialises those variables that it does not have yet, one buffer a role where the limit allows. */
-  async ensure(nodes: readonly VariableNode[]): Promise<void> {
+  /**
+   * Allocates and initialises those variables that it does not have yet, one buffer a role where the limit allows. All of
+   * them or none: what could not be initialised must not be taken for zeros the next time.
+   */
+  ensure(nodes: readonly VariableNode[]): Promise<void> {
+    // One call after the other, so that a variable which is there already has its values.
+    const added = this.#ensured.then(() => this.#add(nodes));
+    this.#ensured = added.catch(() => undefined);
+    return added;
+  }
+
+  async #add(nodes: readonly VariableNode[]): Promise<void> {
     const fresh = nodes.filter((node) => !this.has(node));
-    if (fresh.length > 0) await this.#allocate(fresh);
+    if (fresh.length === 0) return;
+    const buffers = await this.#allocate(fresh);
+    try {
+      await this.#initialise(fresh);
+    } catch (error) {
+      for (const { name } of fresh) this.#variables.delete(name);
+      this.#buffers.splice(this.#buffers.indexOf(buffers[0] as GPUBuffer), buffers.length);
+      this.device.free(buffers);
+      throw error;
+    }
+  }
+
+  async #initialise(nodes: readonly VariableNode[]): Promise<void> {
     const draws: Draw[] = [];
-    for (const { name, init, outputs } of fresh) {
+    for (const { name, init, outputs } of nodes) {
       const { shape } = outputs.y;
       const distribution = init.distribution?.(shape);
       if (distribution !== undefined) draws.push({ name, distribution, places: this.places(name) });
@@ -88,7 +111,7 @@ export class State {
     return true;
   }
 
-  async #allocate(nodes: readonly VariableNode[]): Promise<void> {
+  async #allocate(nodes: readonly VariableNode[]): Promise<GPUBuffer[]> {
     const { buffers: sizes, places } = layoutVariables(nodes, this.#maxBufferSize);
     const buffers = await this.device.createBuffers(
       sizes.map((size) => ({ label: "variables", size, usage })),
@@ -104,6 +127,7 @@ export class State {
         })),
       });
     }
+    return buffers;
   }
 
   /** Where a variable lies, its buffers numbered; undefined when there is none of that name. */
