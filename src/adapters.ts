@@ -104,7 +104,7 @@ function describe(name: string, backend: string, adapter: GPUAdapter): AdapterDe
 }
 
 /** What a device that its caller opened tells of its adapter. */
-export function describeOwner({ adapterInfo: info, features }: GPUDevice): AdapterDescription {
+export function describeDevice({ adapterInfo: info, features }: GPUDevice): AdapterDescription {
   const name = info?.description || info?.device || "the caller's device";
   return {
     name,

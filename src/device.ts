@@ -1,4 +1,4 @@
-import { type AdapterDescription, describeOwner, inNode, matrixFeature, openAdapter } from "./adapters";
+import { type AdapterDescription, describeDevice, inNode, matrixFeature, openAdapter } from "./adapters";
 import { DeviceLostError, formatBytes, GpuError, KernelError, OutOfMemoryError } from "./errors";
 import type { AdapterClass, MatrixConfig } from "./kernel";
 import { resting } from "./rest";
@@ -29,7 +29,7 @@ const usefulFeatures = ["shader-f16", "timestamp-query", "subgroups", matrixFeat
  */
 export async function openDevice(options: DeviceOptions = {}): Promise<Device> {
   const { gpuDevice } = options;
-  if (gpuDevice !== undefined) return new Device(gpuDevice, false, describeOwner(gpuDevice));
+  if (gpuDevice !== undefined) return new Device(gpuDevice, false, describeDevice(gpuDevice));
   const { adapter, description, toggles } = await openAdapter(options.adapter, options.toggles ?? []);
   const requiredLimits = options.limits === "default" ? {} : description.limits;
   const device = await adapter.requestDevice({

@@ -5,14 +5,19 @@ import { keyOf, normals, streamOf, truncatedNormals, uniforms } from "./random";
 import type { Place } from "./state";
 import type { Distribution } from "./tensor";
 
+/** What integers and their like are multiplied by: one rounding, on the host as on a GPU. */
+const factorOf = ({ kind, scale }: Distribution): number =>
+  Math.fround(kind === "uniform" ? 2 * scale : scale);
+
 /** The values on the host. They are rounded once, so that a GPU draws the same bits. */
 export function drawnValues(
-  { kind, scale, limit }: Distribution,
+  distribution: Distribution,
   seed: number,
   stream: number,
   count: number,
 ): Float32Array<ArrayBuffer> {
-  const factor = Math.fround(kind === "uniform" ? 2 * scale : scale);
+  const { kind, limit } = distribution;
+  const factor = factorOf(distribution);
   if (kind === "uniform") {
     const values = uniforms(seed, stream, count);
     for (let i = 0; i < count; i++) values[i] = ((values[i] ?? 0) - 0.5) * factor;
@@ -99,18 +104,17 @@ function windowsOf({ buffer, offset, bytes }: Place, most: number): Place[] {
 }
 
 function blockOf(
-  { kind, scale, limit }: Distribution,
+  distribution: Distribution,
   seed: number,
   stream: number,
   first: number,
   count: number,
 ): ArrayBuffer {
+  const { kind, limit = Number.POSITIVE_INFINITY } = distribution;
   const block = new DataView(new ArrayBuffer(32));
   const words = [...keyOf(seed), stream, kinds[kind], first, count];
   for (const [k, word] of words.entries()) block.setUint32(4 * k, word, true);
-  const highest = limit === undefined ? 2 ** 31 - 1 : Math.floor(limit / normalUnit);
-  block.setInt32(24, Math.min(highest, 2 ** 31 - 1), true);
-  const factor = Math.fround(kind === "uniform" ? 2 * scale : scale);
-  block.setFloat32(28, factor * (kind === "uniform" ? 2 ** -24 : normalUnit), true);
+  block.setInt32(24, Math.min(Math.floor(limit / normalUnit), 2 ** 31 - 1), true);
+  block.setFloat32(28, factorOf(distribution) * (kind === "uniform" ? 2 ** -24 : normalUnit), true);
   return block.buffer;
 }

@@ -1,10 +1,10 @@
-import { normalOf, normalQuantiles, normalUnit } from "./normal-quantiles";
-
 /**
  * Randomness is a counter: Philox 4x32-10 (Salmon et al., "Parallel random numbers: as easy as 1, 2, 3", SC11).
  * A value is a function of (seed, stream, index) and of nothing else, so runs repeat, resumed runs continue
  * bit for bit, and the GPU (shaders/lib/philox.ts) draws the same numbers as the host.
  */
+
+import { normalOf, normalQuantiles, normalUnit } from "./normal-quantiles";
 
 export type PhiloxCounter = readonly [number, number, number, number];
 export type PhiloxKey = readonly [number, number];

@@ -9,7 +9,7 @@ export interface Dispatch {
   readonly copies: readonly TextureCopy[];
 }
 
-/** Dispatches that are worth a submit of their own: one costs as much as encoding twenty or more, and others would wait longer. */
+/** Dispatches that are worth a submit of their own: one costs as much as encoding about fifteen; more would wait longer. */
 const enough = 64;
 
 /**

@@ -105,7 +105,7 @@ const turn = () => new Promise((resolve) => setImmediate(resolve));
 /** Every library's sample lasts long enough for the clock and for waking up. */
 const wanted = 40;
 
-/** A GPU that has waited lowers its clock, to a third or a sixth, and raises it after some 0.1 to 0.25 s of work. */
+/** A GPU that has waited runs at a third of its speed or less, and seems to need 0.1 to 0.25 s of work to leave that. */
 const warming = 300;
 
 /** Runs a library's work untimed, until a GPU has its clock again. */

@@ -4,8 +4,7 @@ import type { Lowering } from "../kernel";
 import { type DefinedOp, defineOp, int, pair } from "../op";
 import type { Tensor } from "../tensor";
 import { checkWindows as check, convolvedSizes } from "./conv-windows";
-import { reshape } from "./reshape";
-import { sumSlices } from "./sum";
+import { sumOfParts } from "./slices";
 
 const attrs = { stride: pair(1), pad: pair(0), dilation: pair(1) } as const;
 const gradXAttrs = { H: int, W: int, ...attrs } as const;
@@ -61,8 +60,7 @@ const twoStages: Lowering = {
     const bands = Math.max(1, Math.min(P, Math.ceil(wanted / N)));
     const rows = Math.ceil(P / bands);
     const { parts } = depthwiseConv2dGradWPartials.apply({ dy, x, R, S, rows, stride, pad, dilation });
-    const sum = sumSlices({ x: reshape(parts as Tensor, [N * Math.ceil(P / rows), R * S, C]) }).y;
-    return { dw: reshape(sum, [R, S, C]) };
+    return { dw: sumOfParts(parts as Tensor, [R, S, C]) };
   },
 };
 

@@ -1,5 +1,5 @@
 import type { KernelContext } from "../kernel";
-import type { Tensor } from "../tensor";
+import { type Shape, sizeOf, type Tensor } from "../tensor";
 import { reshape } from "./reshape";
 import { sumSlices } from "./sum";
 
@@ -32,10 +32,11 @@ export function slicesFor(
   return Math.max(1, Math.min(wanted, most));
 }
 
-/** A gradient of the shape given from its parts by slices, which are added up in order. */
-export function sumOfParts(parts: Tensor, shape: readonly [number, number, number, number]): Tensor {
-  const [Z = 1] = parts.shape;
-  const [a, b, c, last] = shape;
-  const sum = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, a * b * c, last]) }).y;
+/** A gradient of the shape given from its parts, which lie one behind the other and are added up in order. */
+export function sumOfParts(parts: Tensor, shape: Shape): Tensor {
+  const size = sizeOf(shape);
+  const last = shape.at(-1) ?? 1;
+  const Z = sizeOf(parts.shape) / size;
+  const sum = Z === 1 ? parts : sumSlices({ x: reshape(parts, [Z, size / last, last]) }).y;
   return reshape(sum, shape);
 }
