@@ -128,78 +128,117 @@ async function runsFor(job, isNetwork) {
 const mostRounds = 25;
 
 /**
- * Measures a row: every library runs once and its results are compared with the first one's (Striate); after a warm-up
- * they take turns, A B C A B C, for so many rounds at least. The adapter's peaks are measured within each round, right
- * after Striate, because the machine drifts. On a GPU each sample comes after untimed work of the same library: another's
- * turn may leave it idle for most of a second.
- *
- * @param {import("./work.mjs").Row} row
- * @param {readonly Peer[]} peers
- * @param {{ rounds: number, seconds: number, tolerance: number, isGpu: boolean, meter: { sample(): Promise<Peaks> },
- *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined>,
- *   say: (text: string) => void }} options `refuse` says why a library should not be tried at all
- * @returns {Promise<Result>}
+ * A row that is being measured. When it is opened, every library runs once and its results are compared with the first
+ * one's (Striate). Then they take turns, A B C A B C, as often as told. The adapter's peaks are measured within each round,
+ * right after Striate, because the machine drifts. On a GPU each sample comes after untimed work of the same library:
+ * another's turn may leave it idle for most of a second.
  */
-export async function measureRow(row, peers, { rounds, seconds, tolerance, isGpu, meter, refuse, say }) {
-  /** @type {{ job: Job, measured: Measured }[]} */
-  const taking = [];
+export class Measurement {
+  #row;
+  #options;
+  /** @type {{ job: Job, measured: Measured, count: number }[]} */
+  #taking = [];
   /** @type {Measured[]} */
-  const all = [];
+  #all = [];
   /** @type {Peaks[]} */
-  const peaks = [];
-  let reference;
-  try {
-    for (const peer of peers) {
-      /** @type {Measured} */
-      const measured = { peer: peer.name, version: peer.version, times: [] };
-      all.push(measured);
-      say(`${row.id}: ${peer.name}`);
-      let job;
-      try {
-        const refusal = await refuse(peer, row);
-        if (refusal !== undefined) throw new Error(refusal);
-        job = await peer.prepare(row);
-        measured.first = await sample(job, 1);
-        const results = await job.results();
-        if (reference === undefined) measured.digest = digestOf(results);
-        reference ??= results;
-        measured.difference = compare(results, reference);
-        if (!(measured.difference <= tolerance)) {
-          throw new Error(
-            `results differ by ${measured.difference.toPrecision(2)}, relative; at most ${tolerance}`,
-          );
-        }
-        taking.push({ job, measured });
-      } catch (error) {
-        measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
-        await job?.close();
-        // Without Striate there is nothing to compare.
-        if (peer === peers[0]) break;
-      }
-    }
-    /** @type {number[]} */
-    const counts = [];
-    const isNetwork = row.kind === "network";
-    for (const { job } of taking) {
-      if (isGpu) await keepBusy(job, 1, isNetwork);
-      counts.push(await runsFor(job, isNetwork));
-    }
-    const start = performance.now();
-    for (let round = 0; round < mostRounds; round++) {
-      if (round >= rounds && performance.now() - start > 1000 * seconds) break;
-      say(`${row.id}: round ${round + 1}`);
-      for (const [k, { job, measured }] of taking.entries()) {
-        const count = counts[k] ?? 1;
-        if (isGpu) await keepBusy(job, count, isNetwork);
-        measured.times.push(await sample(job, count, isNetwork));
-        if (k === 0 && row.share !== undefined) peaks.push(await meter.sample());
-      }
-    }
-  } finally {
-    for (const { job } of taking) await job.close();
+  #peaks = [];
+
+  /** @typedef {{ tolerance: number, isGpu: boolean, meter?: { sample(): Promise<Peaks> }, say: (text: string) => void,
+   *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined> }} Options
+   *   `refuse` says why a library should not be tried at all */
+
+  /** @param {import("./work.mjs").Row} row @param {Options} options */
+  constructor(row, options) {
+    this.#row = row;
+    this.#options = options;
   }
-  summarize(row, all, peaks);
-  return { row: row.id, goal: row.goal, share: row.share, measured: all, peaks };
+
+  /** @param {import("./work.mjs").Row} row @param {readonly Peer[]} peers @param {Options} options */
+  static async open(row, peers, options) {
+    const made = new Measurement(row, options);
+    try {
+      let reference;
+      for (const peer of peers) {
+        reference = await made.#admit(peer, reference);
+        // Without Striate there is nothing to compare.
+        if (reference === undefined) break;
+      }
+      for (const taker of made.#taking) {
+        if (options.isGpu) await keepBusy(taker.job, 1, made.#isNetwork);
+        taker.count = await runsFor(taker.job, made.#isNetwork);
+      }
+      return made;
+    } catch (error) {
+      await made.close();
+      throw error;
+    }
+  }
+
+  get #isNetwork() {
+    return this.#row.kind === "network";
+  }
+
+  /** Lets a library take part if its results are those of the reference, or become it. Returns the reference. */
+  async #admit(peer, reference) {
+    const { tolerance, refuse, say } = this.#options;
+    /** @type {Measured} */
+    const measured = { peer: peer.name, version: peer.version, times: [] };
+    this.#all.push(measured);
+    say(`${this.#row.id}: ${peer.name}`);
+    let job;
+    try {
+      const refusal = await refuse(peer, this.#row);
+      if (refusal !== undefined) throw new Error(refusal);
+      job = await peer.prepare(this.#row);
+      measured.first = await sample(job, 1);
+      const results = await job.results();
+      if (reference === undefined) measured.digest = digestOf(results);
+      measured.difference = compare(results, reference ?? results);
+      if (!(measured.difference <= tolerance)) {
+        throw new Error(
+          `results differ by ${measured.difference.toPrecision(2)}, relative; at most ${tolerance}`,
+        );
+      }
+      this.#taking.push({ job, measured, count: 1 });
+      return reference ?? results;
+    } catch (error) {
+      measured.error = (error instanceof Error ? error.message : String(error)).split("\n")[0];
+      await job?.close();
+      return reference;
+    }
+  }
+
+  /**
+   * So many rounds at least, and more while they last less than so many seconds; all of them or one of `parts` that are to
+   * come at different times.
+   *
+   * @param {{ rounds: number, seconds: number }} options @param {number} [parts]
+   */
+  async takeTurns({ rounds, seconds }, parts = 1) {
+    const { isGpu, meter, say } = this.#options;
+    const start = performance.now();
+    for (let round = 0; round < mostRounds / parts; round++) {
+      if (round >= rounds / parts && performance.now() - start > (1000 * seconds) / parts) break;
+      for (const { job, measured, count } of this.#taking) {
+        say(`${this.#row.id}: round ${measured.times.length + 1}, ${measured.peer}`);
+        if (isGpu) await keepBusy(job, count, this.#isNetwork);
+        measured.times.push(await sample(job, count, this.#isNetwork));
+        const isStriate = measured === this.#all[0];
+        if (isStriate && this.#row.share !== undefined) this.#peaks.push(await meter.sample());
+      }
+    }
+  }
+
+  /** What has been measured so far. @returns {Result} */
+  result() {
+    const { id: row, goal, share } = this.#row;
+    summarize(this.#row, this.#all, this.#peaks);
+    return { row, goal, share, measured: this.#all, peaks: this.#peaks };
+  }
+
+  async close() {
+    for (const { job } of this.#taking) await job.close();
+  }
 }
 
 /** @param {import("./work.mjs").Row} row @param {Measured[]} all @param {readonly Peaks[]} peaks */

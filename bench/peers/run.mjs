@@ -7,7 +7,7 @@ import { fileURLToPath } from "node:url";
 import { ensurePackages } from "../../scripts/setup/packages.mjs";
 import { SetupError } from "../../scripts/setup/say.mjs";
 import { AskedWrongly, optionsOf, usage } from "./options.mjs";
-import { beside, conclusion, failuresOf, head, peersOf, rowOf, save, tableOf } from "./table.mjs";
+import { beside, conclusion, failuresOf, head, inOrder, peersOf, rowOf, save, tableOf } from "./table.mjs";
 
 const here = fileURLToPath(new URL(".", import.meta.url));
 
@@ -67,7 +67,8 @@ async function measure(options, complete, show) {
   ensurePackages(here);
   await (await import("./build.mjs")).buildStriate();
   const { names, openPeer } = await import("./peers.mjs");
-  const { measureRow } = await import("./measure.mjs");
+  const { Measurement } = await import("./measure.mjs");
+  const { measureRows } = await import("./schedule.mjs");
   const { firstRun, measureColdStart } = await import("./cold.mjs");
   const unknown = options.peers.find((name) => !names.includes(name) || name === "striate");
   if (unknown !== undefined)
@@ -94,35 +95,37 @@ async function measure(options, complete, show) {
   const circumstances = circumstancesOf(striate, peers);
   console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
   const order = [...work.rows, ...work.largeRows, ...ofSize].map(({ id }) => id);
-  const results = [];
+  const results = new Map();
   const columns = peersOf(
     complete(
       chosen.map(({ id }) => ({ row: id, measured: peers.map(({ name }) => ({ peer: name, times: [] })) })),
     ),
   );
   console.log(head(columns));
-  for (const row of chosen) {
-    const result =
-      row.kind === "cold"
-        ? await measureColdStart(row, peers, { rounds, adapter, patience, say })
-        : await measureRow(row, peers, {
-            rounds,
-            seconds,
-            tolerance: work.toleranceOf(row.id),
-            isGpu: striate.isGpu,
-            meter,
-            refuse,
-            say,
-          });
-    results.push(result);
+  /** After each row, so that nothing is lost when a long table is broken off. */
+  const keep = (result) => {
+    results.set(result.row, result);
     say("");
     console.log(rowOf(complete([result])[0], columns));
-    // After each row, so that nothing is lost when a long table is broken off.
-    if (options.json !== undefined) save(options.json, circumstances, results, order);
-    show(complete(results));
-  }
-  console.log(`\n${conclusion(results)}`);
-  return results;
+    if (options.json !== undefined) save(options.json, circumstances, [...results.values()], order);
+    show(complete(inOrder([...results.values()], order)));
+  };
+  await measureRows(chosen, {
+    open: (row) =>
+      Measurement.open(row, peers, {
+        tolerance: work.toleranceOf(row.id),
+        isGpu: striate.isGpu,
+        meter,
+        refuse,
+        say,
+      }),
+    coldStart: (row) => measureColdStart(row, peers, { rounds, adapter, patience, say }),
+    turns: { rounds, seconds },
+    keep,
+  });
+  const measured = inOrder([...results.values()], order);
+  console.log(`\n${conclusion(measured)}`);
+  return measured;
 }
 
 function circumstancesOf({ adapter, driver }, peers) {

@@ -153,6 +153,12 @@ export function conclusion(results) {
     : `${below.length} of ${all.length} goals not met: ${list.join("; ")}`;
 }
 
+/** Results in the order of the rows that these ids name. @param {readonly string[]} order */
+export function inOrder(results, order) {
+  const place = (id) => (order.includes(id) ? order.indexOf(id) : order.length);
+  return [...results].sort((a, b) => place(a.row) - place(b.row));
+}
+
 /**
  * Adds results to a file: a row measured again replaces the old one, so that a table can be made in pieces. Each row
  * points to the circumstances of the run in which it was measured.
@@ -167,8 +173,7 @@ export function save(path, circumstances, results, order) {
   const run = before.runs.length;
   const made = new Map(before.results.map((result) => [result.row, result]));
   for (const result of results) made.set(result.row, { ...result, run });
-  const place = (id) => (order.includes(id) ? order.indexOf(id) : order.length);
-  const sorted = [...made.values()].sort((a, b) => place(a.row) - place(b.row));
+  const sorted = inOrder([...made.values()], order);
   // Only the runs that still have a row.
   const used = [...new Set(sorted.map((result) => result.run))].sort((a, b) => a - b);
   const runs = used.map((k) => (k === run ? circumstances : before.runs[k]));

@@ -40,10 +40,10 @@ export async function openTfjs() {
   };
 }
 
-/** Gives freed buffers back to the adapter; TensorFlow.js would keep them for later tensors. */
+/** Gives freed buffers back to the adapter; TensorFlow.js would keep them for later tensors. Other rows' jobs go on. */
 function release(manager) {
-  for (const buffers of manager.freeBuffers.values()) for (const buffer of buffers) buffer.destroy();
-  manager.freeBuffers = new Map();
+  for (const buffers of manager.freeBuffers.values())
+    for (const buffer of buffers.splice(0)) buffer.destroy();
   manager.numFreeBuffers = 0;
 }
 
