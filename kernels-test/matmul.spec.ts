@@ -20,7 +20,8 @@ const products = [
   { why: "three steps, rows left over", of: [19, 3, 320] },
   { why: "rows and columns past a panel's, a short sum", of: [131, 64, 132] },
   { why: "an odd number of rows past a panel's, a longer sum", of: [131, 76, 36] },
-  { why: "a sum in two parts", of: [131, 208, 36] },
+  { why: "a sum in four parts", of: [131, 208, 36] },
+  { why: "a sum in four parts, columns past a panel's", of: [70, 256, 132] },
 ] as const;
 
 const casesOf = (

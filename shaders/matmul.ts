@@ -8,7 +8,7 @@ import {
   slice,
   type Width,
 } from "./lib/product";
-import { panelKernel } from "./lib/subgroup-panel";
+import { panelKernels } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -99,7 +99,7 @@ const kernels = (
   plain: Kernel,
 ): readonly Kernel[] => [
   ...few,
-  ...(p.product(true).a.contiguous === "steps" ? [panelKernel(p)] : []),
+  ...(p.product(true).a.contiguous === "steps" ? panelKernels(p) : []),
   ...subgroupKernels(p, 1),
   ...tiledKernels(p),
   plain,
@@ -147,7 +147,7 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
 });
 export const batchedMatmulNTKernels: readonly Kernel[] = [
-  panelKernel(many),
+  ...panelKernels(many),
   ...subgroupKernels(many, 1),
   ...tiledKernels(many),
   directMany,

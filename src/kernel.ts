@@ -69,11 +69,6 @@ export interface Kernel<S extends Sizes<never> = Sizes> {
   readonly vec?: readonly string[] | ((op: Op) => readonly string[]);
   /** Inputs that it reads through `load_<name>(i)`, by fours, from textures that they are copied into before it runs. */
   readonly textures?: readonly string[];
-  /**
-   * Whether it keeps unfinished sums in its output, which is f32 then: `store_<name>(i, c, v, isWhole)` stores one as it is
-   * where `isWhole` does not hold, and `kept_<name>(i)` is what was stored.
-   */
-  readonly keepsSums?: boolean;
   /** Sizes that must be constants of the source because they shape the code; the rest are parameters. */
   readonly constants?: readonly string[];
   /** Why it does not serve these sizes, or undefined when it does. */

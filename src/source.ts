@@ -159,14 +159,6 @@ export function generate(call: KernelCall, folded: boolean, accumulate = false):
     const chain = (v: string) =>
       name === main ? epilogue.reduce((inner, _, k) => `e${k}(${inner}, i, c)`, v) : v;
     const head = `fn store_${name}(i: u32, c: u32, v_: ${value})`;
-    if (kernel.keepsSums === true) {
-      return `fn kept_${name}(i: u32) -> ${value} { return ${name}[i]; }
-fn store_${name}(i: u32, c: u32, v_: ${value}, isWhole: bool) {
-  var sum = v_;
-  if (isWhole) { sum = ${chain("sum")}; }
-  ${name}[i] = sum;
-}`;
-    }
     if (!accumulate) return `${head} { ${name}[i] = ${stored}(${chain("v_")}); }`;
     return `${head} {
   var sum = v_;

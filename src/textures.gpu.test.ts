@@ -94,7 +94,7 @@ textured("what is fused behind a sum in parts is applied to the whole of it", as
   const [a, b, c] = [input("a", [45, 256]), input("b", [256, 36]), input("c", [36])] as const;
   const outputs = { y: relu({ x: biasAdd({ x: matmul({ a, b }).y, b: c }).y }).y };
   const given = { a: values(a, 1), b: values(b, 2), c: values(c, 3).map((v) => -100 * v) };
-  const inParts = ({ op }: OpNode) => (op.name === "matmul" ? "subgroupPanel" : undefined);
+  const inParts = ({ op }: OpNode) => (op.name === "matmul" ? "subgroupSums" : undefined);
   const results = [];
   for (const choose of [directly, inParts]) {
     const graph = await compileGraph({ outputs }, { device, choose });

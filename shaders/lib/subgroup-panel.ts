@@ -1,11 +1,12 @@
-import { cover, type Kernel, type KernelContext, kernel } from "../../src/kernel";
-import { list, loadTexel, type PlainProduct, type Problem, type Product } from "./product";
+import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../../src/kernel";
+import { type Load, list, load, loadTexel, type PlainProduct, type Problem, type Product } from "./product";
 import { lanesOf, opening, share, tileShare, worthTextures } from "./subgroup-tile";
 
 // For software adapters. The accumulators of a tile are more than the registers hold: they are read and written every few
 // steps. Here it is the right factor that lies in memory, a panel of as many steps as the nearest cache has room for: it is
 // loaded once, and is an operand of the multiplications from then on. One or two rows of accumulators stay in registers for
-// all its steps, and the rows are a loop, which its code does not grow with. Of a longer sum the output keeps the parts.
+// all its steps, and the rows are a loop, which its code does not grow with. Of a longer sum, one panel after the other is
+// loaded, and workgroup memory keeps what the rows have so far.
 
 /** What is kept of the right factor, and how many rows are summed at a time. */
 interface Panel {
@@ -14,8 +15,10 @@ interface Panel {
   /** Groups of four columns a lane. */
   readonly groups: number;
   readonly rows: number;
-  /** Whether it is of the whole sum: a longer one has parts, each with a panel of its own. */
-  readonly isOnly: boolean;
+  /** Whether it is of a part of the sum. */
+  readonly isPart: boolean;
+  /** Rows that one panel is loaded for. */
+  readonly tileRows: number;
 }
 
 /** Fewer steps do not pay for storing their sums; a panel of more, with the rows that pass by, leaves the nearest cache. */
@@ -23,33 +26,41 @@ const fewestSteps = 32;
 const mostSteps = 192;
 /** So many, and the panel may be twice as wide, which loads every row half as often. */
 const shortSteps = 64;
-/** Longer sums have parts of so many steps at least and at most: the output is read and written once more for each. */
-const [fewestOfPart, mostOfPart] = [80, 128];
-/** Rows that one panel is loaded for. */
-const tileRows = 128;
+/** Longer sums have parts of at least so many steps, and at most `shortSteps`. */
+const fewestOfPart = 40;
+const mostTileRows = 128;
+/** Fewer workgroups do not keep all cores busy. */
+const fewestGroups = 4;
 
-/** Steps of a part of a sum: all of a short one, else a fraction in fours, if there is one. */
-function stepsOf(length: number): number | undefined {
-  if (length <= mostSteps) return length;
-  for (let steps = mostOfPart; steps >= fewestOfPart; steps -= 4) if (length % steps === 0) return steps;
+/** Steps of a part of a sum: a fraction in fours, if there is one. */
+function stepsOfPart(length: number): number | undefined {
+  for (let steps = shortSteps; steps >= fewestOfPart; steps -= 4) if (length % steps === 0) return steps;
   return undefined;
 }
 
 /** Two groups of one row or one of two rows: four vectors each, which hide each other's latency. */
 function panelOf(length: number, context: KernelContext): Panel {
-  const steps = stepsOf(length) ?? mostOfPart;
-  const isShort = steps <= shortSteps;
+  const isWide = length <= shortSteps;
   return {
     lanes: lanesOf(context),
-    steps,
-    groups: isShort ? 2 : 1,
-    rows: isShort ? 1 : 2,
-    isOnly: steps === length,
+    steps: length,
+    groups: isWide ? 2 : 1,
+    rows: isWide ? 1 : 2,
+    isPart: false,
+    tileRows: mostTileRows,
   };
 }
 
+function partOf(length: number, context: KernelContext): Panel {
+  const lanes = lanesOf(context);
+  const groups = 2;
+  const inMemory = Math.floor(context.limits.maxComputeWorkgroupStorageSize / (16 * groups * lanes));
+  const steps = stepsOfPart(length) ?? shortSteps;
+  return { lanes, steps, groups, rows: 1, isPart: true, tileRows: Math.min(mostTileRows, inMemory) };
+}
+
 function panelTile(product: PlainProduct, panel: Panel): string {
-  const { lanes, steps, groups, rows, isOnly } = panel;
+  const { lanes, steps, groups, rows, isPart, tileRows } = panel;
   const { a, at } = product;
   // The four products first: a sum of one at a time would wait for the one before it.
   const sum = (k: number, q: number, g: number) =>
@@ -59,35 +70,34 @@ ${list(rows, (q) => `let s${q} = subgroupBroadcast(a${q}_${Math.floor(k / lanes)
 ${list(rows, (q) => list(groups, (g) => sum(k, q, g)))}
 }`;
   const column = (g: number) => `(four + ${g * lanes}u)`;
-  const place = (q: number, g: number) => at(`(first + r + ${q}u)`, column(g));
+  const kept = (q: number, g: number) => `sums[(r + ${q}u) * ${groups * lanes}u + lane + ${g * lanes}u]`;
   // Lanes past the last step load what no other lane asks for.
   const row = (q: number) => `${a.line(q, `first + r + ${q}u`)}
 ${list(cover(steps / 4, lanes), (n) => `let a${q}_${n} = ${a.load(q, `(start + lane + ${n * lanes}u)`)};`)}
-${list(
-  groups,
-  (g) => `var y${q}_${g} = vec4f();
-${isOnly ? "" : `if (start > 0u) { y${q}_${g} = kept_y(${place(q, g)}); }`}`,
-)}`;
-  const store = (q: number) => `if (r + ${q}u < limit) {
-${list(groups, (g) => `if (${column(g)} < columns / 4u) { store_y(${place(q, g)}, ${column(g)}, y${q}_${g}, isLast); }`)}
+${list(groups, (g) => `var y${q}_${g} = ${isPart ? kept(q, g) : "vec4f()"};`)}`;
+  const store = (q: number, value: (g: number) => string) => `if (r + ${q}u < limit) {
+${list(groups, (g) => `if (${column(g)} < columns / 4u) { store_y(${at(`(first + r + ${q}u)`, column(g))}, ${column(g)}, ${value(g)}); }`)}
 }`;
+  const keep = (q: number) => list(groups, (g) => `${kept(q, g)} = y${q}_${g};`);
   const part = `${loadPanel(product, panel)}
-let isLast = ${isOnly ? "true" : `start + ${steps / 4}u >= ${product.to}`};
 for (var r = 0u; r < limit; r += ${rows}u) {
 ${list(rows, row)}
 ${list(steps / 4, four)}
-${list(rows, store)}
+${list(rows, (q) => (isPart ? keep(q) : store(q, (g) => `y${q}_${g}`)))}
 }`;
-  return `${opening(product, tileRows, lanes * groups)}
-  let limit = min(rows - first, ${tileRows}u);
-${
-  isOnly
-    ? `let start = 0u;
-${part}`
-    : `for (var start = 0u; start < ${product.to}; start += ${steps / 4}u) {
+  const all = isPart
+    ? `for (var start = 0u; start < ${product.to}; start += ${steps / 4}u) {
 ${part}
-}`
 }
+for (var r = 0u; r < limit; r++) {
+${store(0, (g) => kept(0, g))}
+}`
+    : `let start = 0u;
+${part}`;
+  return `${isPart ? `var<workgroup> sums: array<vec4f, ${tileRows * groups * lanes}>;` : ""}
+${opening(product, tileRows, lanes * groups)}
+  let limit = min(rows - first, ${tileRows}u);
+${all}
 }`;
 }
 
@@ -107,34 +117,70 @@ ${list(4, (s) => `let b${4 * t + s}_${g} = vec4f(${list(4, (c) => `${loaded(c)}.
 ${list(steps / 4, (t) => list(groups, (g) => values(t, g)))}`;
 }
 
-/** The kernel of a product whose left factor lies along the steps. */
-export function panelKernel<Names extends string>(problem: Problem<Names, PlainProduct>): Kernel {
+const rightTexel: Load = (width, tensor, index, inside) =>
+  (tensor === "a" ? load : loadTexel)(width, tensor, index, inside);
+
+/**
+ * The kernels of a product whose left factor `a` lies along the steps: for short sums, and for sums in parts, where `a` is
+ * read from a texture, or from its buffer where that is done but once.
+ */
+export function panelKernels<Names extends string>(problem: Problem<Names, PlainProduct>): Kernel[] {
   const { product, extent, tensors, notInFours, length } = problem;
-  return kernel<Names>({
-    name: "subgroupPanel",
-    family: "software",
-    enables: ["subgroups"],
-    workgroup: (context) => [lanesOf(context), 1, 1],
-    vec: tensors,
-    textures: tensors.slice(0, 2),
-    keepsSums: true,
-    rejects: (sizes) =>
-      stepsOf(length(sizes)) === undefined
-        ? `sums of ${length(sizes)} have no parts of ${fewestOfPart} to ${mostOfPart} steps`
-        : notInFours(sizes),
-    suits: (sizes, context) => {
-      const { lanes, groups } = panelOf(length(sizes), context);
-      return (
-        length(sizes) >= fewestSteps &&
-        worthTextures(problem, sizes) &&
-        share(extent(sizes)[0], 4 * groups * lanes) >= tileShare
-      );
+  const variant = (
+    name: string,
+    panelAt: typeof panelOf,
+    textures: readonly string[],
+    own: Pick<Kernel<Sizes<Names>>, "rejects"> & {
+      readonly suits: (sizes: Sizes<Names>, tiles: number) => boolean;
     },
-    groups: (sizes, context) => {
-      const { lanes, groups } = panelOf(length(sizes), context);
+  ) => {
+    const groups = (sizes: Sizes<Names>, context: KernelContext) => {
+      const { lanes, groups, tileRows } = panelAt(length(sizes), context);
       const [columns, rows, products] = extent(sizes);
-      return [cover(columns, 4 * groups * lanes), cover(rows, tileRows), products];
-    },
-    body: (sizes, context) => panelTile(product(true, loadTexel), panelOf(length(sizes), context)),
-  });
+      return [cover(columns, 4 * groups * lanes), cover(rows, tileRows), products] as const;
+    };
+    return kernel<Names>({
+      name,
+      family: "software",
+      enables: ["subgroups"],
+      workgroup: (context) => [lanesOf(context), 1, 1],
+      vec: tensors,
+      textures,
+      rejects: (sizes, context) => own.rejects?.(sizes, context) ?? notInFours(sizes),
+      suits: (sizes, context) => {
+        const { lanes, groups: fours } = panelAt(length(sizes), context);
+        const [across, down, products] = groups(sizes, context);
+        return (
+          own.suits(sizes, across) &&
+          across * down * products >= fewestGroups &&
+          worthTextures(problem, sizes) &&
+          share(extent(sizes)[0], 4 * fours * lanes) >= tileShare
+        );
+      },
+      groups,
+      body: (sizes, context) =>
+        panelTile(
+          product(true, textures.includes("a") ? loadTexel : rightTexel),
+          panelAt(length(sizes), context),
+        ),
+    });
+  };
+  const rejectsLong = (sizes: Sizes<Names>) =>
+    length(sizes) > mostSteps ? `a sum of ${length(sizes)} is longer than ${mostSteps} steps` : undefined;
+  const rejectsWhole = (sizes: Sizes<Names>) =>
+    stepsOfPart(length(sizes)) === undefined
+      ? `a sum of ${length(sizes)} has no parts of ${fewestOfPart} to ${shortSteps} steps`
+      : undefined;
+  const isLong = (sizes: Sizes<Names>) => length(sizes) > mostSteps;
+  return [
+    variant("subgroupPanel", panelOf, ["a", "b"], {
+      rejects: rejectsLong,
+      suits: (sizes) => length(sizes) >= fewestSteps,
+    }),
+    variant("subgroupSumsBuffer", partOf, ["b"], {
+      rejects: rejectsWhole,
+      suits: (sizes, across) => isLong(sizes) && across === 1,
+    }),
+    variant("subgroupSums", partOf, ["a", "b"], { rejects: rejectsWhole, suits: isLong }),
+  ];
 }

@@ -64,8 +64,7 @@ function acceptance(step: Step, context: KernelContext) {
     const reason =
       refusal(variant, step.node, context) ??
       vecReason(variant, step, context) ??
-      textureReason(variant, step.node) ??
-      sumsReason(variant, step);
+      textureReason(variant, step.node);
     if (reason !== undefined) reasons.push(`${variant.name}: ${reason}`);
     return reason === undefined;
   });
@@ -168,14 +167,6 @@ function vecReason(
   if (vec?.includes(mainOutput(node)) !== true || !usesChannel) return undefined;
   const last = finalTensor(node, epilogue).shape.at(-1) ?? 1;
   return last % 4 === 0 ? undefined : `the last axis is ${last}, not a multiple of 4`;
-}
-
-/** Sums that are kept in an output of fewer bits would be rounded more than once; windows that add up overwrite them. */
-function sumsReason(variant: Kernel | Lowering, { node, epilogue }: Step): string | undefined {
-  if (isLowering(variant) || variant.keepsSums !== true) return undefined;
-  if (node.op.sumOver !== undefined) return "windows of the op may add up in its output";
-  const { dtype } = finalTensor(node, epilogue);
-  return dtype === "f32" ? undefined : `the output is ${dtype}, and it keeps its sums there`;
 }
 
 /** A texture holds f32 in fours, and only so many. */
