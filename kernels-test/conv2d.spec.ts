@@ -107,6 +107,16 @@ const forward = [
     pad: [0, 2],
   },
   { why: "many output channels", x: [1, 4, 5, 4], w: [68, 3, 3, 4], pad: 1 },
+  { why: "sums in parts, images past a tile's rows", x: [3, 9, 10, 16], w: [48, 3, 3, 16], pad: 1 },
+  {
+    why: "sums in parts, two groups, stride and dilation",
+    x: [2, 15, 17, 96],
+    w: [80, 3, 3, 48],
+    stride: [2, 1],
+    pad: 1,
+    dilation: [1, 2],
+    groups: 2,
+  },
 ] as const;
 
 /** Layers of real networks. */

@@ -1,5 +1,6 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
 import { load, type Problem, slice } from "./lib/product";
+import { sumsKernels } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { wgsl } from "./wgsl";
@@ -104,6 +105,17 @@ const notInFours = (C: number, K: number, groups: number): string | undefined =>
   return (K / groups) % 4 === 0 ? undefined : `K is ${K} in ${groups} groups, not a multiple of 4 each`;
 };
 
+/** WGSL that moves a position to the next one: a column, else a row, else an image `by` further on. */
+const next = (column: string, columns: string, row: string, rows: string, image: string, by: string) => `{
+${column}++;
+let rowEnds = ${column} == ${columns};
+${column} = select(${column}, 0u, rowEnds);
+${row} += select(0u, 1u, rowEnds);
+let imageEnds = ${row} == ${rows};
+${row} = select(${row}, 0u, imageEnds);
+${image} += select(0u, ${by}, imageEnds);
+}`;
+
 /**
  * Forward: rows are output positions, columns output channels, steps the taps and channels of a window. A row of the
  * image is contiguous in (s, c), so without dilation and groups one inner loop runs over both, and one comparison with
@@ -134,6 +146,21 @@ const forward: Problem<Conv> = {
   let h${k} = top${k} + r * dilationH;
   let row${k} = (image${k} + h${k}) * edge + group.z * cg;
   let begin${k} = select(0x80000000u, (side${k} + s * dilationW) * cAll, h${k} < H);`,
+        walk: {
+          first: (line) => `
+  let firstQ = ${line} % Q;
+  let firstP = ${line} / Q % P;
+  let firstImage = ${line} / (P * Q) * H;`,
+          start: `
+  var q = firstQ;
+  var p = firstP;
+  var image = firstImage;`,
+          line: `
+  let top0 = p * strideH - padH;
+  let side0 = q * strideW - padW;
+  let image0 = image;`,
+          advance: next("q", "Q", "p", "P", "image", "H"),
+        },
         load: (k, step, live) =>
           read(
             per,
@@ -163,6 +190,7 @@ store_y(${row} * (K / ${per}u) + k, k, ${value});`,
   },
   extent: ({ N, P, Q, K, groups }) => [K / groups, N * P * Q, groups],
   length: ({ R, S, C, groups }) => (R * S * C) / groups,
+  innerLength: ({ S, C, dilationW, groups }) => (groups === 1 && dilationW === 1 ? S * C : C / groups),
   tensors: ["x", "w", "y"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -216,6 +244,21 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
   let q${k} = col${k} + across;
   let inside${k} = p${k} < P && q${k} < Q;
   let begin${k} = ((image${k} + p${k}) * Q + q${k}) * kAll + g * kg;`,
+        walk: {
+          first: (line) => `
+  let firstOfCols = ${line} % cols;
+  let firstOfHs = ${line} / cols % hs;
+  let firstImage = ${line} / (cols * hs) * P;`,
+          start: `
+  var col = firstOfCols;
+  var h = firstOfHs;
+  var image = firstImage;`,
+          line: `
+  let col0 = col;
+  let h0 = h;
+  let image0 = image;`,
+          advance: next("col", "cols", "h", "hs", "image", "P"),
+        },
         load: (k, step, live) =>
           read(
             per,
@@ -254,6 +297,7 @@ store_dx(((${row} / (cols * hs) * H + h) * W + col) * (C / ${per}u) + c, c, ${va
     groups * strideH * strideW,
   ],
   length: ({ R, S, K, strideH, strideW, groups }) => (R * S * K) / (groups * strideH * strideW),
+  innerLength: ({ K, groups }) => K / groups,
   tensors: ["dy", "w", "dx"],
   notInFours: ({ C, K, groups }) => notInFours(C, K, groups),
 };
@@ -332,11 +376,13 @@ store_parts(((z * groups + g) * (K / groups) + ${row}) * (R * S * cg) + ${column
 
 // Forward and gradient of the input are short sums at times: two rows a turn of the storing loop.
 export const conv2dKernels: readonly Kernel[] = [
+  ...sumsKernels(forward),
   ...subgroupKernels(forward, 2),
   ...tiledKernels(forward),
   direct,
 ];
 export const conv2dGradXKernels: readonly Kernel[] = [
+  ...sumsKernels(gradX),
   ...subgroupKernels(gradX, 2),
   ...tiledKernels(gradX),
   gradXDirect,

@@ -1,14 +1,6 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import {
-  type Factor,
-  type Load,
-  load,
-  type PlainProduct,
-  type Problem,
-  slice,
-  type Width,
-} from "./lib/product";
-import { panelKernels } from "./lib/subgroup-panel";
+import { type Factor, type Load, load, type Problem, type Product, slice, type Width } from "./lib/product";
+import { panelKernel, sumsKernels } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
 import { fewMatmulKernels, fewMatmulNTKernels, fewMatmulTNKernels } from "./matmul-few";
@@ -34,9 +26,8 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 
 type Axis = "M" | "N" | "K";
 
-/** Where the values of a product lie, and how they are stored there. */
-const outputAt = (at: (row: string, column: string) => string): Pick<PlainProduct, "at" | "store"> => ({
-  at,
+/** How the values of a product are stored. */
+const storedAt = (at: (row: string, column: string) => string): Pick<Product, "store"> => ({
   store: (row, column, value) => `store_y(${at(row, column)}, ${column}, ${value});`,
 });
 
@@ -69,11 +60,7 @@ const inFours =
     return odd === undefined ? undefined : `${odd} is ${sizes[odd]}, not a multiple of 4`;
   };
 
-const problem = (
-  left: typeof byRows,
-  right: typeof byRows,
-  last: readonly Axis[],
-): Problem<"M N K", PlainProduct> => ({
+const problem = (left: typeof byRows, right: typeof byRows, last: readonly Axis[]): Problem<"M N K"> => ({
   product: (vec, read = load) => {
     const per = vec ? 4 : 1;
     return {
@@ -84,7 +71,7 @@ const problem = (
       b: right(per, "b", "N", read),
       from: "0u",
       to: left === byRows ? `K / ${per}u` : "K",
-      ...outputAt((row, column) => `${row} * (N / ${per}u) + ${column}`),
+      ...storedAt((row, column) => `${row} * (N / ${per}u) + ${column}`),
     };
   },
   extent: ({ M, N }) => [N, M, 1],
@@ -93,13 +80,9 @@ const problem = (
   notInFours: inFours(last),
 });
 
-const kernels = (
-  few: readonly Kernel[],
-  p: Problem<"M N K", PlainProduct>,
-  plain: Kernel,
-): readonly Kernel[] => [
+const kernels = (few: readonly Kernel[], p: Problem<"M N K">, plain: Kernel): readonly Kernel[] => [
   ...few,
-  ...(p.product(true).a.contiguous === "steps" ? panelKernels(p) : []),
+  ...(p.product(true).a.contiguous === "steps" ? [panelKernel(p), ...sumsKernels(p)] : []),
   ...subgroupKernels(p, 1),
   ...tiledKernels(p),
   plain,
@@ -116,7 +99,7 @@ export const matmulNTKernels = kernels(
   direct("m * K + k", "n * K + k"),
 );
 /** Several products at once, each a layer of the grid. */
-const many: Problem<"B M N K", PlainProduct> = {
+const many: Problem<"B M N K"> = {
   product: (vec, read = load) => ({
     setup: "",
     rows: "M",
@@ -125,7 +108,7 @@ const many: Problem<"B M N K", PlainProduct> = {
     b: byRowsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "0u",
     to: `K / ${vec ? 4 : 1}u`,
-    ...outputAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
+    ...storedAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
   }),
   extent: ({ B, M, N }) => [N, M, B],
   length: ({ K }) => K,
@@ -147,7 +130,8 @@ fn run(global: vec3u, group: vec3u, local: vec3u) {
 }`,
 });
 export const batchedMatmulNTKernels: readonly Kernel[] = [
-  ...panelKernels(many),
+  panelKernel(many),
+  ...sumsKernels(many),
   ...subgroupKernels(many, 1),
   ...tiledKernels(many),
   directMany,
@@ -172,7 +156,7 @@ const manySlices: Problem<"B M N L Z"> = {
     b: byColumnsOfMany(vec ? 4 : 1, "b", "N", read),
     from: "begin",
     to: "end",
-    ...outputAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
+    ...storedAt((row, column) => `(group.z * M + ${row}) * (N / ${vec ? 4 : 1}u) + ${column}`),
   }),
   extent: ({ B, M, N, Z }) => [N, M, B * Z],
   length: ({ L, Z }) => L / Z,

@@ -44,6 +44,14 @@ export interface Factor {
   readonly turn?: (k: number) => string;
   /** The value at a step (a four of steps where those are loaded), zero where `live` does not hold. */
   readonly load: (k: number, step: string, live?: string) => string;
+  /** Where lines are expensive to take apart: variables that follow them one by one, from the first of a tile. */
+  readonly walk?: {
+    readonly first: (line: string) => string;
+    readonly start: string;
+    /** What `line` declares of line 0, by these variables. */
+    readonly line: string;
+    readonly advance: string;
+  };
   /** Where steps are expensive to take apart: variables that follow the steps which one invocation visits, `by` apart. */
   readonly position?: {
     readonly start: (step: string, by: number) => string;
@@ -74,19 +82,16 @@ export interface Product {
   readonly store: (row: string, column: string, value: string) => string;
 }
 
-/** A product that is all of the output `y`, one value at one place; counted in fours as `store` does. */
-export interface PlainProduct extends Product {
-  readonly at: (row: string, column: string) => string;
-}
-
 /** An op that is a product: what the tile kernels of both families are made from. */
-export interface Problem<Names extends string, P extends Product = Product> {
+export interface Problem<Names extends string> {
   /** In vec4 or not, its factors loaded from buffers or as told. */
-  readonly product: (vec: boolean, load?: Load) => P;
+  readonly product: (vec: boolean, load?: Load) => Product;
   /** Columns, rows and independent products: the three axes of the grid, before tiling. */
   readonly extent: (sizes: Sizes<Names>) => readonly [columns: number, rows: number, products: number];
   /** Steps of one product's sum. */
   readonly length: (sizes: Sizes<Names>) => number;
+  /** Steps of its innermost loop, where others go around that. */
+  readonly innerLength?: (sizes: Sizes<Names>) => number;
   /** Every tensor of the op, the two factors' first: all or none are bound as vec4. */
   readonly tensors: readonly string[];
   /** Why its tensors cannot be bound as vec4. */

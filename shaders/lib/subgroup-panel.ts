@@ -1,5 +1,5 @@
 import { cover, type Kernel, type KernelContext, kernel, type Sizes } from "../../src/kernel";
-import { type Load, list, load, loadTexel, type PlainProduct, type Problem, type Product } from "./product";
+import { type Load, list, load, loadTexel, type Problem, type Product, storeFour } from "./product";
 import { lanesOf, opening, share, tileShare, worthTextures } from "./subgroup-tile";
 
 // For software adapters. The accumulators of a tile are more than the registers hold: they are read and written every few
@@ -59,9 +59,9 @@ function partOf(length: number, context: KernelContext): Panel {
   return { lanes, steps, groups, rows: 1, isPart: true, tileRows: Math.min(mostTileRows, inMemory) };
 }
 
-function panelTile(product: PlainProduct, panel: Panel): string {
+function panelTile(product: Product, panel: Panel): string {
   const { lanes, steps, groups, rows, isPart, tileRows } = panel;
-  const { a, at } = product;
+  const { a, from, to } = product;
   // The four products first: a sum of one at a time would wait for the one before it.
   const sum = (k: number, q: number, g: number) =>
     `y${q}_${g} += ${list(4, (s) => `s${q}.${"xyzw"[s]} * b${4 * k + s}_${g}`, " + ")};`;
@@ -70,26 +70,30 @@ ${list(rows, (q) => `let s${q} = subgroupBroadcast(a${q}_${Math.floor(k / lanes)
 ${list(rows, (q) => list(groups, (g) => sum(k, q, g)))}
 }`;
   const column = (g: number) => `(four + ${g * lanes}u)`;
-  const kept = (q: number, g: number) => `sums[(r + ${q}u) * ${groups * lanes}u + lane + ${g * lanes}u]`;
+  const kept = (q: number, g: number) => `sums[(turn + ${q}u) * ${groups * lanes}u + lane + ${g * lanes}u]`;
   // Lanes past the last step load what no other lane asks for.
-  const row = (q: number) => `${a.line(q, `first + r + ${q}u`)}
+  const row = (q: number) => `${a.walk === undefined ? a.line(q, `first + turn + ${q}u`) : a.walk.line}
+${a.turn?.(q) ?? ""}
 ${list(cover(steps / 4, lanes), (n) => `let a${q}_${n} = ${a.load(q, `(start + lane + ${n * lanes}u)`)};`)}
 ${list(groups, (g) => `var y${q}_${g} = ${isPart ? kept(q, g) : "vec4f()"};`)}`;
-  const store = (q: number, value: (g: number) => string) => `if (r + ${q}u < limit) {
-${list(groups, (g) => `if (${column(g)} < columns / 4u) { store_y(${at(`(first + r + ${q}u)`, column(g))}, ${column(g)}, ${value(g)}); }`)}
+  const store = (q: number, value: (g: number) => string) => `if (turn + ${q}u < limit) {
+${list(groups, (g) => storeFour(product, true, `(first + turn + ${q}u)`, column(g), value(g)))}
 }`;
   const keep = (q: number) => list(groups, (g) => `${kept(q, g)} = y${q}_${g};`);
   const part = `${loadPanel(product, panel)}
-for (var r = 0u; r < limit; r += ${rows}u) {
+${a.walk?.start ?? ""}
+for (var turn = 0u; turn < limit; turn += ${rows}u) {
 ${list(rows, row)}
 ${list(steps / 4, four)}
 ${list(rows, (q) => (isPart ? keep(q) : store(q, (g) => `y${q}_${g}`)))}
+${a.walk?.advance ?? ""}
+}`;
+  const loop = `for (var start = ${from}; start < ${to}; start += ${steps / 4}u) {
+${part}
 }`;
   const all = isPart
-    ? `for (var start = 0u; start < ${product.to}; start += ${steps / 4}u) {
-${part}
-}
-for (var r = 0u; r < limit; r++) {
+    ? `${product.loops === undefined ? loop : product.loops(loop)}
+for (var turn = 0u; turn < limit; turn++) {
 ${store(0, (g) => kept(0, g))}
 }`
     : `let start = 0u;
@@ -97,6 +101,7 @@ ${part}`;
   return `${isPart ? `var<workgroup> sums: array<vec4f, ${tileRows * groups * lanes}>;` : ""}
 ${opening(product, tileRows, lanes * groups)}
   let limit = min(rows - first, ${tileRows}u);
+${a.walk?.first("first") ?? ""}
 ${all}
 }`;
 }
@@ -117,70 +122,89 @@ ${list(4, (s) => `let b${4 * t + s}_${g} = vec4f(${list(4, (c) => `${loaded(c)}.
 ${list(steps / 4, (t) => list(groups, (g) => values(t, g)))}`;
 }
 
-const rightTexel: Load = (width, tensor, index, inside) =>
-  (tensor === "a" ? load : loadTexel)(width, tensor, index, inside);
+/** What the variants of a problem have in common; a factor that is not among the textures comes from its buffer. */
+function variantOf<Names extends string>(
+  problem: Problem<Names>,
+  name: string,
+  panelAt: (sizes: Sizes<Names>, context: KernelContext) => Panel,
+  textures: readonly string[],
+  rejects: (sizes: Sizes<Names>) => string | undefined,
+  suits: (sizes: Sizes<Names>, across: number) => boolean,
+): Kernel {
+  const { product, extent, tensors, notInFours } = problem;
+  const read: Load = (width, tensor, index, inside) =>
+    (textures.includes(tensor) ? loadTexel : load)(width, tensor, index, inside);
+  const grid = (sizes: Sizes<Names>, context: KernelContext) => {
+    const { lanes, groups, tileRows } = panelAt(sizes, context);
+    const [columns, rows, products] = extent(sizes);
+    return [cover(columns, 4 * groups * lanes), cover(rows, tileRows), products] as const;
+  };
+  return kernel<Names>({
+    name,
+    family: "software",
+    enables: ["subgroups"],
+    workgroup: (context) => [lanesOf(context), 1, 1],
+    vec: tensors,
+    textures,
+    rejects: (sizes) => rejects(sizes) ?? notInFours(sizes),
+    suits: (sizes, context) => {
+      const { lanes, groups } = panelAt(sizes, context);
+      const [across, down, products] = grid(sizes, context);
+      return (
+        suits(sizes, across) &&
+        across * down * products >= fewestGroups &&
+        worthTextures(problem, sizes) &&
+        share(extent(sizes)[0], 4 * groups * lanes) >= tileShare
+      );
+    },
+    groups: grid,
+    body: (sizes, context) => panelTile(product(true, read), panelAt(sizes, context)),
+  });
+}
+
+/** The kernel of a product whose left factor lies along the steps, for short sums without loops around them. */
+export const panelKernel = <Names extends string>(problem: Problem<Names>): Kernel =>
+  variantOf(
+    problem,
+    "subgroupPanel",
+    (sizes, context) => panelOf(problem.length(sizes), context),
+    problem.tensors.slice(0, 2),
+    (sizes) => {
+      const length = problem.length(sizes);
+      return length > mostSteps ? `a sum of ${length} is longer than ${mostSteps} steps` : undefined;
+    },
+    (sizes) => problem.length(sizes) >= fewestSteps,
+  );
 
 /**
- * The kernels of a product whose left factor `a` lies along the steps: for short sums, and for sums in parts, where `a` is
- * read from a texture, or from its buffer where that is done but once.
+ * The kernels of a product whose left factor lies along the steps, for sums in parts: that factor comes from a texture, or
+ * from its buffer where every value of it is read but once.
  */
-export function panelKernels<Names extends string>(problem: Problem<Names, PlainProduct>): Kernel[] {
-  const { product, extent, tensors, notInFours, length } = problem;
-  const variant = (
-    name: string,
-    panelAt: typeof panelOf,
-    textures: readonly string[],
-    own: Pick<Kernel<Sizes<Names>>, "rejects"> & {
-      readonly suits: (sizes: Sizes<Names>, tiles: number) => boolean;
-    },
-  ) => {
-    const groups = (sizes: Sizes<Names>, context: KernelContext) => {
-      const { lanes, groups, tileRows } = panelAt(length(sizes), context);
-      const [columns, rows, products] = extent(sizes);
-      return [cover(columns, 4 * groups * lanes), cover(rows, tileRows), products] as const;
-    };
-    return kernel<Names>({
+export function sumsKernels<Names extends string>(problem: Problem<Names>): Kernel[] {
+  const { length, innerLength = length, tensors } = problem;
+  const variant = (name: string, textures: readonly string[], suits: typeof isLong) =>
+    variantOf(
+      problem,
       name,
-      family: "software",
-      enables: ["subgroups"],
-      workgroup: (context) => [lanesOf(context), 1, 1],
-      vec: tensors,
+      (sizes, context) => partOf(innerLength(sizes), context),
       textures,
-      rejects: (sizes, context) => own.rejects?.(sizes, context) ?? notInFours(sizes),
-      suits: (sizes, context) => {
-        const { lanes, groups: fours } = panelAt(length(sizes), context);
-        const [across, down, products] = groups(sizes, context);
-        return (
-          own.suits(sizes, across) &&
-          across * down * products >= fewestGroups &&
-          worthTextures(problem, sizes) &&
-          share(extent(sizes)[0], 4 * fours * lanes) >= tileShare
-        );
-      },
-      groups,
-      body: (sizes, context) =>
-        panelTile(
-          product(true, textures.includes("a") ? loadTexel : rightTexel),
-          panelAt(length(sizes), context),
-        ),
-    });
-  };
-  const rejectsLong = (sizes: Sizes<Names>) =>
-    length(sizes) > mostSteps ? `a sum of ${length(sizes)} is longer than ${mostSteps} steps` : undefined;
-  const rejectsWhole = (sizes: Sizes<Names>) =>
-    stepsOfPart(length(sizes)) === undefined
-      ? `a sum of ${length(sizes)} has no parts of ${fewestOfPart} to ${shortSteps} steps`
-      : undefined;
-  const isLong = (sizes: Sizes<Names>) => length(sizes) > mostSteps;
+      (sizes) =>
+        stepsOfPart(innerLength(sizes)) === undefined
+          ? `a sum of ${innerLength(sizes)} has no parts of ${fewestOfPart} to ${shortSteps} steps`
+          : undefined,
+      suits,
+    );
+  // Inputs that a stride leaves out make the mean length less than that of the others.
+  const isLong = (sizes: Sizes<Names>, _across: number) =>
+    Math.max(length(sizes), innerLength(sizes)) > mostSteps;
+  const isReadOnce = (sizes: Sizes<Names>, across: number) =>
+    across === 1 && innerLength(sizes) === length(sizes);
   return [
-    variant("subgroupPanel", panelOf, ["a", "b"], {
-      rejects: rejectsLong,
-      suits: (sizes) => length(sizes) >= fewestSteps,
-    }),
-    variant("subgroupSumsBuffer", partOf, ["b"], {
-      rejects: rejectsWhole,
-      suits: (sizes, across) => isLong(sizes) && across === 1,
-    }),
-    variant("subgroupSums", partOf, ["a", "b"], { rejects: rejectsWhole, suits: isLong }),
+    variant(
+      "subgroupSumsBuffer",
+      tensors.slice(1, 2),
+      (sizes, across) => isLong(sizes, across) && isReadOnce(sizes, across),
+    ),
+    variant("subgroupSums", tensors.slice(0, 2), isLong),
   ];
 }
