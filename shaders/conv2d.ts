@@ -1,5 +1,5 @@
 import { cover, type Kernel, kernel } from "../src/kernel";
-import { load, type Problem, slice } from "./lib/product";
+import { type Factor, load, type Problem, slice } from "./lib/product";
 import { sumsKernels } from "./lib/subgroup-panel";
 import { subgroupKernels } from "./lib/subgroup-tile";
 import { tiledKernels } from "./lib/workgroup-tile";
@@ -105,16 +105,33 @@ const notInFours = (C: number, K: number, groups: number): string | undefined =>
   return (K / groups) % 4 === 0 ? undefined : `K is ${K} in ${groups} groups, not a multiple of 4 each`;
 };
 
-/** WGSL that moves a position to the next one: a column, else a row, else an image `by` further on. */
-const next = (column: string, columns: string, row: string, rows: string, image: string, by: string) => `{
+/** Follows lines that are positions of images, by the names of their column, row and image, which counts in `by`. */
+const walk = (
+  [column, columns]: readonly [string, string],
+  [row, rows]: readonly [string, string],
+  by: string,
+  line: string,
+): NonNullable<Factor["walk"]> => ({
+  first: (at) => `
+  let firstColumn = ${at} % ${columns};
+  let firstRow = ${at} / ${columns} % ${rows};
+  let firstImage = ${at} / (${rows} * ${columns}) * ${by};`,
+  start: `
+  var ${column} = firstColumn;
+  var ${row} = firstRow;
+  var image = firstImage;`,
+  line: `${line}
+  let image0 = image;`,
+  advance: `{
 ${column}++;
 let rowEnds = ${column} == ${columns};
 ${column} = select(${column}, 0u, rowEnds);
 ${row} += select(0u, 1u, rowEnds);
 let imageEnds = ${row} == ${rows};
 ${row} = select(${row}, 0u, imageEnds);
-${image} += select(0u, ${by}, imageEnds);
-}`;
+image += select(0u, ${by}, imageEnds);
+}`,
+});
 
 /**
  * Forward: rows are output positions, columns output channels, steps the taps and channels of a window. A row of the
@@ -146,21 +163,14 @@ const forward: Problem<Conv> = {
   let h${k} = top${k} + r * dilationH;
   let row${k} = (image${k} + h${k}) * edge + group.z * cg;
   let begin${k} = select(0x80000000u, (side${k} + s * dilationW) * cAll, h${k} < H);`,
-        walk: {
-          first: (line) => `
-  let firstQ = ${line} % Q;
-  let firstP = ${line} / Q % P;
-  let firstImage = ${line} / (P * Q) * H;`,
-          start: `
-  var q = firstQ;
-  var p = firstP;
-  var image = firstImage;`,
-          line: `
+        walk: walk(
+          ["q", "Q"],
+          ["p", "P"],
+          "H",
+          `
   let top0 = p * strideH - padH;
-  let side0 = q * strideW - padW;
-  let image0 = image;`,
-          advance: next("q", "Q", "p", "P", "image", "H"),
-        },
+  let side0 = q * strideW - padW;`,
+        ),
         load: (k, step, live) =>
           read(
             per,
@@ -244,21 +254,14 @@ fn tapsOf(remainder: u32, stride: u32, dilation: u32) -> vec2u {
   let q${k} = col${k} + across;
   let inside${k} = p${k} < P && q${k} < Q;
   let begin${k} = ((image${k} + p${k}) * Q + q${k}) * kAll + g * kg;`,
-        walk: {
-          first: (line) => `
-  let firstOfCols = ${line} % cols;
-  let firstOfHs = ${line} / cols % hs;
-  let firstImage = ${line} / (cols * hs) * P;`,
-          start: `
-  var col = firstOfCols;
-  var h = firstOfHs;
-  var image = firstImage;`,
-          line: `
+        walk: walk(
+          ["col", "cols"],
+          ["h", "hs"],
+          "P",
+          `
   let col0 = col;
-  let h0 = h;
-  let image0 = image;`,
-          advance: next("col", "cols", "h", "hs", "image", "P"),
-        },
+  let h0 = h;`,
+        ),
         load: (k, step, live) =>
           read(
             per,

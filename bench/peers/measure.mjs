@@ -128,6 +128,13 @@ async function runsFor(job, isNetwork) {
 const mostRounds = 25;
 
 /**
+ * `refuse` says why a library should not be tried at all.
+ *
+ * @typedef {{ tolerance: number, isGpu: boolean, meter?: { sample(): Promise<Peaks> }, say: (text: string) => void,
+ *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined> }} Options
+ */
+
+/**
  * A row that is being measured. When it is opened, every library runs once and its results are compared with the first
  * one's (Striate). Then they take turns, A B C A B C, as often as told. The adapter's peaks are measured within each round,
  * right after Striate, because the machine drifts. On a GPU each sample comes after untimed work of the same library:
@@ -142,10 +149,6 @@ export class Measurement {
   #all = [];
   /** @type {Peaks[]} */
   #peaks = [];
-
-  /** @typedef {{ tolerance: number, isGpu: boolean, meter?: { sample(): Promise<Peaks> }, say: (text: string) => void,
-   *   refuse: (peer: Peer, row: import("./work.mjs").Row) => Promise<string | undefined> }} Options
-   *   `refuse` says why a library should not be tried at all */
 
   /** @param {import("./work.mjs").Row} row @param {Options} options */
   constructor(row, options) {
@@ -223,8 +226,8 @@ export class Measurement {
         say(`${this.#row.id}: round ${measured.times.length + 1}, ${measured.peer}`);
         if (isGpu) await keepBusy(job, count, this.#isNetwork);
         measured.times.push(await sample(job, count, this.#isNetwork));
-        const isStriate = measured === this.#all[0];
-        if (isStriate && this.#row.share !== undefined) this.#peaks.push(await meter.sample());
+        if (measured === this.#all[0] && this.#row.share !== undefined)
+          this.#peaks.push(await meter.sample());
       }
     }
   }

@@ -95,7 +95,7 @@ async function measure(options, complete, show) {
   const circumstances = circumstancesOf(striate, peers);
   console.log(`${striate.adapter}; ${peers.map(({ name, version }) => `${name} ${version}`).join(", ")}\n`);
   const order = [...work.rows, ...work.largeRows, ...ofSize].map(({ id }) => id);
-  const results = new Map();
+  const results = [];
   const columns = peersOf(
     complete(
       chosen.map(({ id }) => ({ row: id, measured: peers.map(({ name }) => ({ peer: name, times: [] })) })),
@@ -104,11 +104,11 @@ async function measure(options, complete, show) {
   console.log(head(columns));
   /** After each row, so that nothing is lost when a long table is broken off. */
   const keep = (result) => {
-    results.set(result.row, result);
+    results.push(result);
     say("");
     console.log(rowOf(complete([result])[0], columns));
-    if (options.json !== undefined) save(options.json, circumstances, [...results.values()], order);
-    show(complete(inOrder([...results.values()], order)));
+    if (options.json !== undefined) save(options.json, circumstances, results, order);
+    show(complete(inOrder(results, order)));
   };
   await measureRows(chosen, {
     open: (row) =>
@@ -123,7 +123,7 @@ async function measure(options, complete, show) {
     turns: { rounds, seconds },
     keep,
   });
-  const measured = inOrder([...results.values()], order);
+  const measured = inOrder(results, order);
   console.log(`\n${conclusion(measured)}`);
   return measured;
 }

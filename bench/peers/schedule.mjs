@@ -21,21 +21,27 @@ export async function measureRows(rows, { open, coldStart, turns, keep }) {
   const wholly = async (row) => {
     if (row.kind === "cold") return coldStart(row);
     const measurement = await open(row);
-    await measurement.takeTurns(turns);
-    await measurement.close();
-    return measurement.result();
+    try {
+      await measurement.takeTurns(turns);
+      return measurement.result();
+    } finally {
+      await measurement.close();
+    }
   };
   const long = rows.filter(isLong);
   const between = Math.max(1, parts - 1);
   const upTo = (part) => Math.ceil((Math.min(part, between) * long.length) / between);
   const ops = [];
-  for (const row of rows) if (!isLong(row)) ops.push(await open(row));
-  for (let part = 0; part < parts; part++) {
-    for (const measurement of ops) {
-      await measurement.takeTurns(turns, parts);
-      if (part === parts - 1) keep(measurement.result());
+  try {
+    for (const row of rows) if (!isLong(row)) ops.push(await open(row));
+    for (let part = 0; part < parts; part++) {
+      for (const measurement of ops) {
+        await measurement.takeTurns(turns, parts);
+        if (part === parts - 1) keep(measurement.result());
+      }
+      for (const row of long.slice(upTo(part), upTo(part + 1))) keep(await wholly(row));
     }
-    for (const row of long.slice(upTo(part), upTo(part + 1))) keep(await wholly(row));
+  } finally {
+    for (const measurement of ops) await measurement.close();
   }
-  for (const measurement of ops) await measurement.close();
 }

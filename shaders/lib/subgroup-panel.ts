@@ -182,7 +182,8 @@ export const panelKernel = <Names extends string>(problem: Problem<Names>): Kern
  */
 export function sumsKernels<Names extends string>(problem: Problem<Names>): Kernel[] {
   const { length, innerLength = length, tensors } = problem;
-  const variant = (name: string, textures: readonly string[], suits: typeof isLong) =>
+  type Suits = Parameters<typeof variantOf<Names>>[5];
+  const variant = (name: string, textures: readonly string[], suits: Suits) =>
     variantOf(
       problem,
       name,
@@ -195,15 +196,13 @@ export function sumsKernels<Names extends string>(problem: Problem<Names>): Kern
       suits,
     );
   // Inputs that a stride leaves out make the mean length less than that of the others.
-  const isLong = (sizes: Sizes<Names>, _across: number) =>
-    Math.max(length(sizes), innerLength(sizes)) > mostSteps;
-  const isReadOnce = (sizes: Sizes<Names>, across: number) =>
-    across === 1 && innerLength(sizes) === length(sizes);
+  const isLong = (sizes: Sizes<Names>) => Math.max(length(sizes), innerLength(sizes)) > mostSteps;
+  const hasOneTap = (sizes: Sizes<Names>) => innerLength(sizes) === length(sizes);
   return [
     variant(
       "subgroupSumsBuffer",
       tensors.slice(1, 2),
-      (sizes, across) => isLong(sizes, across) && isReadOnce(sizes, across),
+      (sizes, across) => isLong(sizes) && hasOneTap(sizes) && across === 1,
     ),
     variant("subgroupSums", tensors.slice(0, 2), isLong),
   ];

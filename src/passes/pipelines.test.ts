@@ -16,7 +16,7 @@ const software: Target & { readonly limits: typeof guaranteed.limits } = {
 // A pipeline costs a software adapter up to 0.7 s before the first step is finished. ResNet-50 has 23 distinct sizes of
 // convolutions, each in three directions; it must not become a pipeline for each. Where it has large maps and small ones,
 // it needs both kinds of batch norm, Winograd of both sizes, products of matrices for 1×1, and on software adapters tiles of
-// two widths and panels of several lengths.
+// two widths and panels of several lengths, whose left factor comes from textures or, where it is read once, from its buffer.
 test.each([
   ["software", software, 49, 62],
   ["gpu", guaranteed, 60, 67], // up to five sizes of tiles
